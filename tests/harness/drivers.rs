@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 /// Longest wait for a response.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The client library.
+/// The GraphQL client library that a test drives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientKind {
     /// `graphql-ws`: queries, mutations and subscriptions over one WebSocket.
@@ -62,7 +62,7 @@ impl OperationEvent {
     }
 }
 
-/// A running client.
+/// A running client process, which executes orders from the test. Dropping it kills the process.
 pub struct Driver {
     _child: Child,
     orders: ChildStdin,

@@ -15,7 +15,7 @@ pub struct Footprint {
     pub anonymous_kb: u64,
     /// Number of open descriptors.
     pub descriptors: u64,
-    /// Number of threads.
+    /// Number of threads of the process.
     pub threads: u64,
     /// Size of the database's file in bytes.
     pub database_bytes: u64,
@@ -30,9 +30,9 @@ pub struct Tolerance {
     pub name: &'static str,
     /// Unit of the measure.
     pub unit: &'static str,
-    /// Reads the measure.
+    /// Reads the measure's value from a footprint.
     pub of: fn(&Footprint) -> u64,
-    /// Largest accepted growth.
+    /// Largest accepted growth, in the measure's unit.
     pub most: u64,
 }
 

@@ -35,7 +35,7 @@ const ECHO_READY: &str = "echo processor on ";
 /// What the server prints before its address.
 const SERVE_READY: &str = "serving http://";
 
-/// A running `outboard`.
+/// A running `outboard` process, with its output so far.
 pub struct Host {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
@@ -48,9 +48,9 @@ pub struct Host {
 pub struct Ended {
     /// Exit status of the process.
     pub status: ExitStatus,
-    /// Its standard output.
+    /// All text that the process wrote to standard output.
     pub stdout: String,
-    /// Its log lines.
+    /// All lines of its log, which it writes to standard error.
     pub log: Vec<String>,
 }
 

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 /// The content and the encoding of a clip.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Clip {
-    /// Length in seconds.
+    /// Length of the clip in seconds.
     pub seconds: u32,
     /// Width and height of the video; `None`: audio only.
     pub size: Option<(u32, u32)>,
@@ -126,7 +126,7 @@ pub fn source_packets(segments: &[PathBuf], stream: &str) -> Vec<Packet> {
 /// One segment in the origin's playlist.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// The segment's file.
+    /// Path of the segment's file on disk.
     pub path: PathBuf,
     /// Whether EXT-X-DISCONTINUITY stands before it.
     pub discontinuity: bool,

@@ -46,7 +46,7 @@ struct Shared {
 /// One request as it arrived.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// Path without query.
+    /// Path of the URL without the query.
     pub path: String,
     /// Query, empty if there is none.
     pub query: String,
@@ -69,7 +69,7 @@ impl Asked {
 pub struct Gate(watch::Sender<bool>);
 
 impl Gate {
-    /// A closed gate.
+    /// Makes a gate that holds replies until [`Gate::open`].
     pub fn closed() -> Self {
         Self(watch::Sender::new(false))
     }
@@ -132,7 +132,7 @@ impl Reply {
         Self::status(302).header("location", to)
     }
 
-    /// Adds a header.
+    /// Adds a header to the response; one with the same name stays.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
@@ -150,7 +150,7 @@ impl Reply {
         self
     }
 
-    /// Sends no Content-Length.
+    /// Sends the body in chunks, without a Content-Length header.
     pub fn chunked(mut self) -> Self {
         self.chunked = true;
         self
@@ -220,7 +220,7 @@ impl Origin {
         Self { address, shared, server }
     }
 
-    /// `http://127.0.0.1:<port><path>`.
+    /// URL of a path on this origin: `http://127.0.0.1:<port><path>`.
     pub fn url(&self, path: &str) -> Url {
         format!("http://{}{path}", self.address).parse().expect("a path that makes a URL")
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// A process. Its pid may be reused, so it is identified by the time when it began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
-    /// Its pid.
+    /// Process id in this machine's `/proc`.
     pub pid: u32,
     /// Its arguments, separated by spaces.
     pub line: String,
@@ -37,7 +37,7 @@ impl Process {
     }
 }
 
-/// All running processes.
+/// Reads all running processes of this machine, except zombies.
 fn all() -> Vec<Process> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| Process::read(entry.file_name().to_str()?.parse().ok()?)).collect()

@@ -23,16 +23,16 @@ pub use tone::{fmp4, wav};
 /// Longest wait for something that a processor does at once.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The server library.
+/// The Socket.IO server library on which a processor runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerKind {
     /// Node's `socket.io`, version 4.
     Node,
-    /// `python-socketio`, version 5.
+    /// The Python package `python-socketio`, version 5.
     Python,
 }
 
-/// A running processor.
+/// A running processor, which reports events as JSON lines. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Processor {
     /// The port on which it listens.

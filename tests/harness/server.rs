@@ -18,7 +18,7 @@ use socket::Socket;
 /// Limit for a response: above the server's own 80 s.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(120);
 
-/// A running server.
+/// A running `outboard` server and a client for its API.
 pub struct Server {
     program: PathBuf,
     process: Option<Host>,
@@ -31,7 +31,7 @@ pub struct Server {
 /// A response of the API.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// HTTP status.
+    /// HTTP status code of the response.
     pub status: u16,
     /// The body as JSON.
     pub body: Value,
@@ -94,7 +94,7 @@ impl Server {
         self.process.take().unwrap()
     }
 
-    /// The child process.
+    /// The server's child process, while it runs.
     pub fn process(&self) -> &Host {
         self.process.as_ref().unwrap()
     }
@@ -109,7 +109,7 @@ impl Server {
         &self.program
     }
 
-    /// Its storage folder.
+    /// The folder in which the server keeps its data.
     pub fn storage(&self) -> &Path {
         &self.storage
     }
@@ -119,7 +119,7 @@ impl Server {
         &self.address
     }
 
-    /// `http://<address><path>`
+    /// URL of a path on this server: `http://<address><path>`.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

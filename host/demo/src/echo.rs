@@ -69,11 +69,11 @@ pub enum EchoError {
 pub struct EchoStats {
     /// Connections to a namespace.
     pub connections: u64,
-    /// Fragments received.
+    /// Number of `fragment:data` messages received, repeated transmissions included.
     pub received: u64,
     /// Bytes of their audio.
     pub bytes: u64,
-    /// `fragment:processed` messages sent.
+    /// Number of `fragment:processed` messages sent, duplicates included.
     pub answered: u64,
     /// Fragments to which a rule applied.
     pub faulty: u64,
@@ -134,7 +134,7 @@ impl Echo {
         format!("http://{}", self.addr)
     }
 
-    /// The current counts.
+    /// Reads the counts since the start.
     pub fn stats(&self) -> EchoStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counters = &self.shared.counters;

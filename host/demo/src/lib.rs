@@ -1,8 +1,10 @@
 //! The parts of the demo, all on this machine: a live HLS source, the echo processor, an RTMP receiver, and a page that
-//! plays the received stream. The command line and the server run a pipeline between them. The echo processor alone is [`echo`].
+//! plays the received stream. The command line and the server run a pipeline between them. The echo processor alone is
+//! [`echo`].
 //!
-//! In: ports and an ffmpeg. Out: addresses of the parts, which run until they are dropped. It uses `outboard-ffmpeg`, `outboard-media`,
-//! `outboard-process` and the limits of `outboard-exchange`, and never knows the pipeline between its parts.
+//! In: ports and an ffmpeg. Out: addresses of the parts, which run until they are dropped. It uses `outboard-ffmpeg`,
+//! `outboard-media`, `outboard-process` and the limits of `outboard-exchange`, and never knows the pipeline between its
+//! parts.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -47,7 +49,7 @@ pub struct Places {
     rtmp_port: u16,
 }
 
-/// The running parts.
+/// The running parts of the demo. [`Parts::stop`] ends them in order.
 #[derive(Debug)]
 pub struct Parts {
     site: JoinHandle<()>,
@@ -107,7 +109,7 @@ impl Places {
 }
 
 impl Parts {
-    /// Stops all parts.
+    /// Stops all parts and waits until the processor, the receiver and the source have ended.
     pub async fn stop(self) {
         self.site.abort();
         if let Some(echo) = self.echo {

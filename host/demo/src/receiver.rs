@@ -11,7 +11,7 @@ use outboard_ffmpeg as ffmpeg;
 /// Delay before a receiver that ended is restarted.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
-/// The running receiver.
+/// The running receiver: a task that restarts ffmpeg until [`Receiver::stop`].
 #[derive(Debug)]
 pub struct Receiver {
     stop: CancellationToken,
@@ -40,7 +40,7 @@ impl Receiver {
         Ok(Self { stop, task })
     }
 
-    /// Stops the receiver.
+    /// Ends ffmpeg and waits for the task that restarts it.
     pub async fn stop(self) {
         self.stop.cancel();
         self.task.await.ok();

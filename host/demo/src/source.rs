@@ -15,7 +15,7 @@ const CLIP_ENCODED: Duration = Duration::from_secs(300);
 /// Time limit for the first segment.
 const FIRST_SEGMENT: Duration = Duration::from_secs(20);
 
-/// The running source.
+/// The running source: the ffmpeg process that writes the live playlist.
 #[derive(Debug)]
 pub struct Source {
     child: Child,
@@ -49,7 +49,7 @@ impl Source {
         Ok(Self { child })
     }
 
-    /// Stops the source.
+    /// Ends the ffmpeg process and waits for it.
     pub async fn stop(mut self) {
         self.child.end().await;
     }

@@ -12,7 +12,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// A full bucket.
+    /// Makes a full bucket: it holds at most `burst` tokens and gains `per_second` of them each second.
     pub(super) fn new(per_second: u32, burst: u32) -> Self {
         Self { per_second, burst, lines: f64::from(burst), at: None }
     }

@@ -15,7 +15,7 @@ use super::ring::Ring;
 /// An item of a feed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
-    /// The next line.
+    /// The next line that matches the feed's filter.
     Record(Arc<LogRecord>),
     /// Number of lines that were removed before the feed could read them, in the streams that it follows, whether or
     /// not they match the filter. The next line follows.

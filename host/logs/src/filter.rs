@@ -27,7 +27,7 @@ enum Wall {
     Closed,
     /// Lines of this tenant.
     Tenant(String),
-    /// All lines.
+    /// Lines of all tenants and of the host itself.
     Host,
 }
 

@@ -196,7 +196,7 @@ impl Shared {
         self.wakes.get(filter.only_tenant().map_or(WAKES, group_of)).map(watch::Sender::subscribe)
     }
 
-    /// Ends all feeds.
+    /// Ends all feeds: wakes their readers, which return `None` after the last line.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.wake(u64::MAX);

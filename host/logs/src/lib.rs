@@ -81,7 +81,7 @@ pub enum Take {
 /// The result of a query, in the order of ids.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {
-    /// The matching lines.
+    /// The matching lines, with rising ids.
     pub records: Vec<Arc<LogRecord>>,
     /// Whether more lines match in the direction of the query.
     pub more: bool,
@@ -187,7 +187,7 @@ impl LogHub {
         !self.shared().closed() && answer.recv_timeout(limit).is_ok()
     }
 
-    /// The current counts.
+    /// Reads the counts since the start and the current sizes.
     pub fn counts(&self) -> LogCounts {
         let shared = self.shared();
         let (bytes, streams) = shared.held();

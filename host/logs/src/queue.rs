@@ -16,7 +16,7 @@ use crate::limits::LOG_QUEUE_LINES;
 /// A job of the thread; jobs run in this order.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// Write a line.
+    /// Write a line to the file of its stream.
     Line(Arc<LogRecord>),
     /// Remove a stream's files, or without a stream all of the tenant's, then reply.
     Forget(Key, oneshot::Sender<()>),
@@ -24,7 +24,7 @@ pub(super) enum Job {
     Flush(SyncSender<()>),
 }
 
-/// The pending work.
+/// The work that the thread takes in one go.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     pub(super) jobs: VecDeque<Job>,

@@ -9,11 +9,11 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Fine details.
+    /// Finer details than `Debug`; the lowest level.
     Trace,
     /// Details for finding a fault.
     Debug,
-    /// Normal operation.
+    /// An event of normal operation; the default level.
     #[default]
     Info,
     /// Unexpected, but the stream continues.
@@ -38,13 +38,13 @@ impl From<tracing::Level> for Level {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
-    /// True or false.
+    /// A truth value, written as `true` or `false`.
     Bool(bool),
-    /// A signed integer.
+    /// A signed integer of 64 bits.
     Int(i64),
-    /// An unsigned integer.
+    /// An unsigned integer of 64 bits.
     Uint(u64),
-    /// A floating-point number.
+    /// A floating-point number of 64 bits.
     Float(f64),
     /// Text without secrets, of limited length.
     Text(Box<str>),
@@ -69,7 +69,7 @@ pub struct LogRecord {
     pub id: u64,
     /// When the line was written, Unix time in milliseconds.
     pub at_ms: u64,
-    /// The severity.
+    /// The severity of the line.
     pub level: Level,
     /// The origin: a part of the host (`source`, `air`, `exchange`...), `ffmpeg`, or `stage` for output of a component.
     pub target: &'static str,

@@ -1,5 +1,5 @@
-//! Logs: text for people or JSON for machines, on standard error; progress lines stay below them. The same lines go into
-//! the [`LogHub`], for files and the API.
+//! Logs: text for people or JSON for machines, on standard error; progress lines stay below them. The same lines go
+//! into the [`LogHub`], for files and the API.
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -1,7 +1,7 @@
-//! Takes a file apart and says what came out, and how fast: `cargo run --release -p outboard-media --example demux -- FILE`.
+//! Demuxes a file; prints the result and the speed: `cargo run --release -p outboard-media --example demux -- FILE`.
 //!
-//! Transport streams, fragmented MP4 (with its initialization section) and packed audio. Times are the best of ten runs; beside them
-//! that of copying the same bytes.
+//! It reads transport streams, fragmented MP4 (with its initialization section) and packed audio. The speed is that of
+//! the fastest of ten runs; for comparison, it also prints the speed of copying the same bytes.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;

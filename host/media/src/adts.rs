@@ -1,36 +1,36 @@
 //! The header of an ADTS frame (ISO/IEC 14496-3 section 1.A.2.2, ISO/IEC 13818-7 section 6.2).
 
-/// Hertz by sampling_frequency_index (ISO/IEC 14496-3 table 1.18).
+/// Sample rates in hertz, indexed by sampling_frequency_index (ISO/IEC 14496-3 table 1.18).
 pub const RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 /// Samples of one channel in a raw data block.
 pub const SAMPLES: u32 = 1024;
-/// profile_ObjectType of AAC-LC.
+/// The value of profile_ObjectType for AAC-LC: its audio object type 2, less 1.
 pub const PROFILE_LC: u8 = 1;
 /// Bytes of a header without a checksum.
 pub const HEADER: usize = 7;
 
-/// What a header says.
+/// The fields of an ADTS frame header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// profile_ObjectType: the audio object type less 1.
     pub profile: u8,
-    /// sampling_frequency_index.
+    /// sampling_frequency_index: the index of the sample rate in [`RATES`].
     pub rate_index: u8,
-    /// Hertz.
+    /// Sample rate in hertz, without the doubling by SBR.
     pub rate: u32,
-    /// channel_configuration.
+    /// channel_configuration, 0 to 7 (ISO/IEC 14496-3 table 1.19); see [`channel_count`](Self::channel_count).
     pub channels: u8,
     /// Bytes of the header, checksum included.
     pub header: usize,
-    /// Bytes of the frame, header included: more than the header's.
+    /// Bytes of the frame including its header; always more than `header`.
     pub length: usize,
-    /// Raw data blocks in it.
+    /// Number of raw data blocks in the frame, 1 to 4.
     pub blocks: u8,
 }
 
 impl Header {
-    /// Reads a header. `None`: there is none, or fewer than [`HEADER`] bytes are there.
+    /// Reads the header at the start of `data`. `None` if there is none, or if `data` is shorter than [`HEADER`].
     pub fn parse(data: &[u8]) -> Option<Self> {
         let &[a, b, c, d, e, f, g, ..] = data else { return None };
         if a != 0xff || b & 0xf6 != 0xf0 {
@@ -50,12 +50,12 @@ impl Header {
         })
     }
 
-    /// Number of channels; 0: the frame says that itself. Configuration 7 is 7.1.
+    /// Returns the number of channels; 0 if only the frame's content tells it. Configuration 7 has 8 channels (7.1).
     pub fn channel_count(&self) -> u8 {
         if self.channels == 7 { 8 } else { self.channels }
     }
 
-    /// AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2.1).
+    /// Builds the AudioSpecificConfig for this header (ISO/IEC 14496-3 section 1.6.2.1).
     pub fn config(&self) -> [u8; 2] {
         let object = self.profile + 1;
         [object << 3 | self.rate_index >> 1, self.rate_index << 7 | self.channels << 3]

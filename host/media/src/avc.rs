@@ -1,8 +1,8 @@
 //! H.264 parameter sets in an AVC sequence header.
 //!
-//! ffmpeg 5.1 takes the zero byte of a four-byte start code for the end of the previous parameter set, so batches of the same stream
-//! get sequence headers that differ by a zero. A NAL unit never ends in zero (ITU-T H.264 section 7.4.1.1), so the zeros are removed,
-//! and the header changes only when the stream does.
+//! ffmpeg 5.1 takes the zero byte of a four-byte start code for the end of the previous parameter set, so batches of
+//! the same stream get sequence headers that differ by a zero. A NAL unit never ends in zero (ITU-T H.264 section
+//! 7.4.1.1), so the zeros are removed, and the header changes only when the stream does.
 
 /// Bytes in an FLV body before the AVCDecoderConfigurationRecord.
 const FLV_HEAD: usize = 5;

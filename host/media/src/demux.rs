@@ -1,11 +1,14 @@
-//! Takes containers apart as their bytes arrive, for as long as a stream lives: MPEG transport streams, fragmented MP4, packed audio.
+//! Demuxes MPEG transport streams, fragmented MP4 and packed audio as their bytes arrive. One demuxer serves a stream
+//! for its whole life.
 //!
-//! In: the bytes of segments in pieces of any size, and where a segment ends, where the source says that its times are others
-//! (`EXT-X-DISCONTINUITY`), and where it ends. Out: [`Event`]s in the order of the stream, as soon as they are complete: what there is,
-//! configurations right before the packets that need them, packets, data, notices. What reaches over a segment's border is kept.
-//! [`Witness`] says what was taken in, what came out and what could not be used, counted apart.
+//! In: the bytes of segments in pieces of any size, and calls at the end of each segment, at each `EXT-X-DISCONTINUITY`
+//! and at the end of the stream. Out: [`Event`]s in the order of the stream, as soon as they are complete: the list of
+//! streams, configurations right before the packets that need them, packets, data, notices. Units that cross the border
+//! of a segment are kept until they are complete. [`Witness`] counts separately what was taken in, handed out and not
+//! used.
 //!
-//! It does no I/O, and bytes of any kind bring no panic. Bounds: [`crate::limits`], names that begin with `DEMUX_`.
+//! The module does no I/O and does not panic, whatever the bytes. Its bounds are the constants in [`crate::limits`]
+//! whose names begin with `DEMUX_`.
 
 mod any;
 mod choice;

@@ -1,7 +1,7 @@
 //! Measures the duration of a segment by its timestamps, as EXTINF may be 0 or wrong.
 //!
-//! In: an untrusted file. Out: its duration, or `None` if it cannot be determined. Blocks for some milliseconds; only headers are kept
-//! in memory.
+//! In: an untrusted file. Out: its duration, or `None` if it cannot be determined. Blocks for some milliseconds; only
+//! headers are kept in memory.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -58,7 +58,8 @@ pub fn of_ts(path: &Path) -> Option<Ts> {
     Some(Ts { length, pids })
 }
 
-/// The duration of a fragmented MP4 segment, by the same rule as [`of_ts`]. `init` has its `moov`, unless the segment has one.
+/// The duration of a fragmented MP4 segment, by the same rule as [`of_ts`]. `init` has its `moov`, unless the segment
+/// has one.
 pub fn of_mp4(path: &Path, init: Option<&Path>) -> Option<Duration> {
     let mut tracks = Vec::new();
     let mut lengths: Vec<(u32, u64)> = Vec::new();

@@ -1,7 +1,8 @@
 //! The facts of each packet, as ffmpeg's `framecrc` muxer lists them beside the demuxed files.
 //!
-//! The files themselves lose timing: each starts at 0, so the offset between audio and video is lost, and FLV has a resolution of
-//! milliseconds. The list, from the same run, has every packet's timestamps in the time base of the source.
+//! The files themselves lose timing: each starts at 0, so the offset between audio and video is lost, and FLV has a
+//! resolution of milliseconds. The list, from the same run, has every packet's timestamps in the time base of the
+//! source.
 
 use std::fmt;
 
@@ -135,8 +136,8 @@ impl BatchFacts {
     }
 }
 
-/// Corrects timestamps after a step back of the source's time inside a batch, where ffmpeg gives every packet the same time: the
-/// packets get even steps instead.
+/// Corrects timestamps after a step back of the source's time inside a batch, where ffmpeg gives every packet the same
+/// time: the packets get even steps instead.
 fn respace(track: &mut TrackFacts) {
     let usual = i64::try_from(track.packet_us()).unwrap_or_default();
     let mut last: Option<i64> = None;
@@ -152,7 +153,8 @@ fn respace(track: &mut TrackFacts) {
     }
 }
 
-/// Packets that are closer than this, in microseconds, do not have their own time: no codec has 40,000 packets per second.
+/// Packets that are closer than this, in microseconds, do not have their own time: no codec has 40,000 packets per
+/// second.
 const CLAMPED_US: i64 = 25;
 
 /// A line of the packet list that cannot be parsed.

@@ -1,7 +1,7 @@
 //! Writes fragmented MP4 (ISO/IEC 14496-12): one H.264 track, one AAC track, times in milliseconds.
 //!
-//! In: decoder configurations and the facts of each sample. Out: boxes as bytes; the caller writes the media data. It does not read
-//! foreign files: [`head`] reads only files that this module wrote.
+//! In: decoder configurations and the facts of each sample. Out: boxes as bytes; the caller writes the media data. It
+//! does not read foreign files: [`head`] reads only files that this module wrote.
 
 pub mod head;
 
@@ -89,7 +89,8 @@ pub fn init(video: Option<Video<'_>>, audio: Option<Audio<'_>>) -> Vec<u8> {
     out
 }
 
-/// The `moof` of a fragment and the header of its `mdat`, which has the samples of each run in order. `None`: larger than 4 GB.
+/// The `moof` of a fragment and the header of its `mdat`, which has the samples of each run in order. `None`: larger
+/// than 4 GB.
 pub fn fragment(sequence: u32, runs: &[Run]) -> Option<Vec<u8>> {
     // Offsets count from the start of `moof`, so its size must be known first: it does not depend on them.
     let head = moof(sequence, runs, 0)?.len();

@@ -1,4 +1,5 @@
-//! Reads the timestamp at the start of packed audio (RFC 8216 section 3.4): an ID3 PRIV frame with 33 bits in ticks of 90 kHz.
+//! Reads the timestamp at the start of packed audio (RFC 8216 section 3.4): an ID3 PRIV frame with 33 bits in ticks of
+//! 90 kHz.
 
 use std::fs::File;
 use std::io::Read;

@@ -1,8 +1,8 @@
 //! Media containers and packets.
 //!
-//! In: bytes of segments, of files from processors, and of ffmpeg's packet lists. Out: packets ([`demux`]), facts about them ([`facts`], [`duration`],
-//! [`probe()`](probe::probe)), and bytes to write ([`flv`], [`fmp4`]). All input is untrusted: the result is facts or an error, within
-//! [`limits`].
+//! In: bytes of segments, of files from processors, and of ffmpeg's packet lists. Out: packets ([`demux`]), facts about
+//! them ([`facts`], [`duration`], [`probe()`](probe::probe)), and bytes to write ([`flv`], [`fmp4`]). All input is
+//! untrusted: the result is facts or an error, within [`limits`].
 //!
 //! [`segment`] is what a source delivers, [`timeline`] gives each packet its time on air.
 //!

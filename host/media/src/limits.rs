@@ -18,7 +18,8 @@ pub const PROBE_CHUNKS_MAX: usize = 1024;
 pub const PROBE_CHANNELS_MAX: u32 = 32;
 /// Largest tags and images in a returned file, bytes.
 pub const PROBE_TAGS_BYTES_MAX: usize = 2 << 20;
-/// Longest time from a reply to the end of its probe, including the wait for other probes; then the reply cannot be used.
+/// Longest time from a reply to the end of its probe, including the wait for other probes; then the reply cannot be
+/// used.
 pub const PROBE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Most fragments in one `output.fmp4`. Each lasts 1 s or more, so a batch of 120 s has 120 at most.
 pub const OUTPUT_FRAGMENTS_MAX: usize = 1024;
@@ -27,21 +28,24 @@ pub const OUTPUT_HEAD_BYTES_MAX: u64 = 64 << 10;
 /// A larger jump of the source's timestamps within a track is spliced out.
 pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(1);
 
-/// Bytes of one picture, one sound frame, or one PES packet of data, while it is gathered. 4K at 100 Mb/s has key frames of some MB.
+/// Largest picture or MP4 sample in bytes; a larger one is discarded. Video in 4K at 100 Mb/s has key frames of some
+/// MB.
 pub const DEMUX_UNIT_BYTES_MAX: usize = 16 << 20;
-/// Elementary streams of one programme, and tracks of one MP4 file, that are told and chosen from.
+/// Most elementary streams of one programme, and most tracks of one MP4 file; further ones are ignored.
 pub const DEMUX_STREAMS_MAX: usize = 64;
-/// Programmes of one transport stream.
+/// Most programmes of one transport stream; further ones are ignored.
 pub const DEMUX_PROGRAMS_MAX: usize = 64;
-/// Bytes of one parameter set (SPS, PPS, VPS) that is kept.
+/// Largest parameter set (SPS, PPS, VPS) in bytes; a larger one is ignored.
 pub const DEMUX_PARAMETER_SET_BYTES_MAX: usize = 4096;
-/// Parameter sets of one track that are kept: H.264 has 32 sequence and 256 picture parameter sets at most.
+/// Most parameter sets in one track, of each type in H.264 and of all types in H.265; further ones are ignored. H.264
+/// allows 32 sequence and 256 picture parameter sets.
 pub const DEMUX_PARAMETER_SETS_MAX: usize = 64;
-/// Time without a key frame, in ticks of 90 kHz, after which pictures of intra slices only count as one: some encoders send no other.
+/// Time without a key frame, in ticks of 90 kHz, after which a picture of only intra slices counts as one, because some
+/// encoders send no others.
 pub const DEMUX_KEY_WAIT_TICKS: i64 = 10 * 90_000;
-/// Bytes of one PES packet of a data stream that are kept; a longer one is passed over.
+/// Largest PES packet of a data stream in bytes; a larger one is skipped.
 pub const DEMUX_DATA_BYTES_MAX: usize = 1 << 20;
-/// Bytes of one `moov` or `moof` of a source.
+/// Largest `moov` or `moof` of a source in bytes; a larger one is skipped.
 pub const DEMUX_BOX_BYTES_MAX: usize = 4 << 20;
-/// Samples of one fragment (`moof`) of a source: 60 s of AAC at 96 kHz are 5625.
+/// Most samples of one fragment (`moof`) of a source; 60 s of AAC at 96 kHz have 5625.
 pub const DEMUX_SAMPLES_MAX: usize = 50_000;

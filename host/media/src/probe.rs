@@ -1,11 +1,13 @@
-//! Probes audio that a processor returned, before it is used: container, codec, rate, channels, and the duration by its packets.
+//! Probes audio that a processor returned, before it is used: container, codec, rate, channels, and the duration by its
+//! packets.
 //!
-//! In: the bytes of an untrusted file. Out: a [`Probe`], or the reason why the file cannot be used. One in eight AAC packets is
-//! decoded, nothing else; 30 s of audio take a few milliseconds. Damage to a few packets may not be detected.
+//! In: the bytes of an untrusted file. Out: a [`Probe`], or the reason why the file cannot be used. One in eight AAC
+//! packets is decoded, nothing else; 30 s of audio take a few milliseconds. Damage to a few packets may not be
+//! detected.
 //!
-//! Limits, before a library gets the bytes: the readers `tables`, `chunks` and `adts` refuse a file whose counts exceed its bytes, or
-//! which needs more than [`crate::limits::PROBE_STEPS_MAX`]. While the library reads: [`PROBE_PACKETS_MAX`], and [`PROBE_TIME_MAX`],
-//! after which reads fail.
+//! Limits, before a library gets the bytes: the readers `tables`, `chunks` and `adts` refuse a file whose counts exceed
+//! its bytes, or which needs more than [`crate::limits::PROBE_STEPS_MAX`]. While the library reads:
+//! [`PROBE_PACKETS_MAX`], and [`PROBE_TIME_MAX`], after which reads fail.
 
 mod aac;
 mod adts;

@@ -58,7 +58,7 @@ pub struct Part {
     pub path: PathBuf,
     /// Size of the file in bytes.
     pub bytes: u64,
-    /// Its container.
+    /// The container format of the file.
     pub container: Container,
     /// The initialization section (EXT-X-MAP) that it needs, on disk.
     pub init: Option<PathBuf>,

@@ -1,8 +1,8 @@
 //! The one timeline: maps the source's timestamps to air time, continuous over batches, discontinuities and restarts.
 //!
 //! Pure. In: the packet facts of each batch in order. Out: for each packet its air time in milliseconds, each derived
-//! from the exact timestamp, so that rounding never adds up. Between jumps, air time = source time + one offset for both
-//! tracks: the distance between sound and picture stays the source's own.
+//! from the exact timestamp, so that rounding never adds up. Between jumps, air time = source time + one offset for
+//! both tracks: the distance between sound and picture stays the source's own.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,33 +11,33 @@ use crate::limits::TIMESTAMP_JUMP;
 
 /// A step back, or a step flagged as discontinuity, up to this size is taken as continuous.
 const TOLERANCE_US: i64 = 50_000;
-/// Steps between packets that are so many times longer than the packets' own duration belie it.
+/// A packet's own duration is ignored if the steps between packets are at least this many times longer.
 const SLOWER_MAX: i64 = 4;
 const JUMP_US: i64 = TIMESTAMP_JUMP.as_micros() as i64;
 /// MPEG-TS timestamps are 33 bits of 90 kHz and wrap every 26.5 hours (ISO/IEC 13818-1 section 2.4.3.6).
 const WRAP_US: i64 = ((1_i128 << 33) * 1_000_000 / 90_000) as i64;
 
-/// Where the timeline stands after the last placed batch; stored with each batch to go on after a restart.
+/// The state of the timeline after the last placed batch; stored with each batch, to continue after a restart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
-    /// Air time minus source time in microseconds, once there was a packet.
+    /// Air time minus source time in microseconds; `None` before the first packet.
     offset_us: Option<i64>,
     video: Cursor,
     audio: Cursor,
 }
 
-/// Where a track ends.
+/// The end of one track on the timeline.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Cursor {
-    /// End of the last packet in source time, once there was one.
+    /// End of the last packet in source time, in microseconds; `None` before the first packet.
     source_end_us: Option<i64>,
-    /// End of the last packet on air.
+    /// End of the last packet in air time, in microseconds.
     air_end_us: i64,
-    /// Air time of the last packet, which the next must not go behind.
+    /// Air time of the last packet in milliseconds; the next packet cannot be earlier.
     last_ms: u64,
 }
 
-/// When one packet goes on air.
+/// The time at which one packet goes on air.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AirTime {
     /// Decoding time in milliseconds on the air timeline.
@@ -49,17 +49,17 @@ pub struct AirTime {
 /// A batch on the air timeline.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Placed {
-    /// For each picture packet.
+    /// The air time of each video packet.
     pub video: Vec<AirTime>,
-    /// For each sound packet.
+    /// The air time of each audio packet.
     pub audio: Vec<AirTime>,
-    /// When the batch's first packet is due.
+    /// Air time of the batch's first packet, in milliseconds.
     pub start_ms: u64,
-    /// When the next batch is due.
+    /// Air time at which the next batch begins, in milliseconds.
     pub end_ms: u64,
-    /// Jumps of the source's time that were spliced out, in microseconds: positive where time was missing.
+    /// Jumps of the source's time that were removed, in microseconds; positive if time was missing.
     pub splices_us: Vec<i64>,
-    /// The most that a packet's time was shifted against the other track's by rounding, in microseconds.
+    /// Largest shift between the two tracks that rounding causes, in microseconds.
     pub max_skew_us: u64,
 }
 
@@ -96,12 +96,12 @@ impl Timeline {
         placed
     }
 
-    /// Whether anything was placed yet.
+    /// Returns whether a batch with packets was placed.
     pub fn begun(&self) -> bool {
         self.offset_us.is_some()
     }
 
-    /// Where the next batch starts if it follows on, in milliseconds.
+    /// Returns the air time at which the next batch starts if it follows without a gap, in milliseconds.
     pub fn next_ms(&self) -> u64 {
         ms(self.video.air_end_us.max(self.audio.air_end_us))
     }
@@ -110,7 +110,8 @@ impl Timeline {
         if facts.video.is_some() { self.video.air_end_us } else { self.audio.air_end_us }
     }
 
-    /// The offset for a new batch: the old one while time runs on, else one that joins it to the end without a gap.
+    /// Returns the offset for a new batch: the old one if the source's time continues, else one that joins the batch to
+    /// the end without a gap.
     fn offset_at_border(&self, firsts: &[First], discontinuity: bool, splices: &mut Vec<i64>) -> i64 {
         let Some(offset) = self.offset_us else {
             return -firsts.iter().map(|first| first.source_us).min().unwrap_or_default();
@@ -138,7 +139,7 @@ impl Timeline {
     }
 }
 
-/// How a track of a new batch meets the end of the one before.
+/// The first packet of a track of a new batch, and the end of the previous batch.
 struct First {
     source_us: i64,
     expected_us: Option<i64>,
@@ -155,7 +156,7 @@ impl First {
     }
 }
 
-/// Steps of a track's time that are out of the ordinary: how much each differs from what was expected.
+/// Returns the jumps of a track's time: by how much each differs from the expected step, in microseconds.
 fn jumps(track: &TrackFacts) -> Vec<i64> {
     let usual = i64::try_from(track.packet_us()).unwrap_or_default();
     let differences = track.packets.windows(2).map(|pair| pair[1].dts_us - pair[0].dts_us - length(&pair[0], usual));
@@ -166,7 +167,8 @@ fn is_jump(difference_us: i64) -> bool {
     !(-TOLERANCE_US..=JUMP_US).contains(&difference_us)
 }
 
-/// How long a packet lasts: by its own word, unless the steps are much longer (a slow camera whose frame rate says 25).
+/// Returns the duration of a packet: its own, unless the steps are much longer (a slow camera that declares 25 frames
+/// per second).
 fn length(packet: &Packet, usual: i64) -> i64 {
     let told = i64::from(packet.duration_us);
     if told.saturating_mul(SLOWER_MAX) > usual { told } else { usual }
@@ -174,7 +176,8 @@ fn length(packet: &Packet, usual: i64) -> i64 {
 
 /// Maps the packets of one track of a batch to air time.
 struct Place<'a> {
-    /// Jumps of the other track, if there is one: a hole in one track alone stays a hole, or it would come out of step.
+    /// Jumps of the other track, if there is one. A gap in only one track is kept, because removing it would shift the
+    /// tracks.
     other: Option<&'a [i64]>,
     cursor: &'a mut Cursor,
     worst_us: &'a mut u64,
@@ -227,7 +230,7 @@ impl Cursor {
     }
 }
 
-/// Microseconds to the nearest millisecond, not below 0.
+/// Converts microseconds to the nearest millisecond, at least 0.
 fn ms(us: i64) -> u64 {
     u64::try_from((us + 500).div_euclid(1000)).unwrap_or_default()
 }
@@ -249,7 +252,7 @@ mod tests {
         TrackFacts { packets, ..TrackFacts::default() }
     }
 
-    /// A batch of `seconds` from `start_us`, sound 20 ms behind the picture.
+    /// Makes a batch of `seconds` from `start_us`, whose audio is 20 ms behind the video.
     fn batch(start_us: i64, seconds: i64) -> BatchFacts {
         BatchFacts {
             video: Some(track(start_us, FRAME, seconds * 30)),

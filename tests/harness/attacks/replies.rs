@@ -40,7 +40,7 @@ fn endless_run() -> Vec<u8> {
     file
 }
 
-/// So many runs without samples that finding one sample takes long, for each sample.
+/// A file with so many runs without samples that the search for each sample takes long.
 fn empty_runs() -> Vec<u8> {
     let mut file = fmp4(8);
     let run = [&16_u32.to_be_bytes()[..], b"trun", &[0; 8]].concat();

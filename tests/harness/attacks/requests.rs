@@ -21,7 +21,7 @@ pub struct WorstRequests {
 }
 
 impl WorstRequests {
-    /// Starts all clients.
+    /// Starts three clients for each of the worst requests and each transport that accepts it.
     pub async fn start(server: &Server, token: &str) -> Self {
         let mut clients = JoinSet::new();
         let http = reqwest::Client::new();

@@ -20,7 +20,7 @@ pub use self::opening::Opening;
 use super::packets::{Recording, key_picture};
 use outboard::media::flv::TagKind;
 
-/// Bytes between acknowledgements.
+/// Bytes received between two acknowledgements that the server sends.
 pub const ACK_EVERY: u64 = 20_000;
 const HANDSHAKE_BYTES: u64 = 3073;
 
@@ -42,7 +42,7 @@ pub enum Acks {
 pub struct Script {
     /// How the connection opens.
     pub opening: Opening,
-    /// How acknowledgements count.
+    /// Which bytes the server's acknowledgements count.
     pub acks: Acks,
     /// No acknowledgement is sent after this many bytes.
     pub acks_end: Option<u64>,
@@ -89,7 +89,7 @@ pub struct Log {
     pub commands: Vec<String>,
     /// `app` and `tcUrl` of connect, and the name that was published.
     pub names: Vec<String>,
-    /// Media received.
+    /// Media packets and sequence headers that the session received.
     pub recording: Recording,
     /// When each media message arrived.
     pub times: Vec<Instant>,

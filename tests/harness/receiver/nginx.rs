@@ -75,7 +75,7 @@ impl Nginx {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// Resumes it.
+    /// Resumes the process after [`Nginx::freeze`].
     pub fn thaw(&self) {
         self.signal(Signal::SIGCONT);
     }

@@ -7,10 +7,10 @@ use outboard::media::flv::{TagKind, TagReader};
 use outboard::pipeline::air::spool::ReadyBatch;
 use sha2::{Digest, Sha256};
 
-/// One media packet.
+/// One media packet of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReceivedPacket {
-    /// Video or audio.
+    /// The type of the FLV tag: video or audio.
     pub kind: TagKind,
     /// Decoding time in milliseconds.
     pub dts_ms: u64,

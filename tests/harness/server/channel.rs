@@ -26,7 +26,7 @@ pub struct Plan<'a> {
     pub processor: Option<&'a str>,
 }
 
-/// A running channel.
+/// A running channel: a pipeline on the server, with its own live source.
 pub struct Channel {
     /// Name of stream and key.
     pub name: String,

@@ -39,49 +39,49 @@ WHICH, by batch number from 0
 pub enum Fault {
     /// Send neither an ack nor a reply.
     Drop,
-    /// Send no reply.
+    /// Send the ack if acks are enabled, but no reply.
     Silent,
-    /// Send `fragment:error`.
+    /// Send `fragment:error` instead of the processed audio.
     Fail {
         /// Whether the client should retry.
         retryable: bool,
     },
-    /// Use another delay.
+    /// Reply after this time instead of the configured delay.
     Late(Duration),
     /// Send the reply twice.
     Duplicate,
     /// Send the reply after the next one.
     Reorder,
-    /// End the session.
+    /// Close the client's socket instead of sending a reply.
     Disconnect,
-    /// Flip some bits.
+    /// Flip bits in the middle fifth of the audio.
     Corrupt,
     /// Reply with random bytes.
     Garbage,
     /// Reply with half of the bytes.
     Truncate,
-    /// Reply without bytes.
+    /// Reply with audio of zero bytes.
     Empty,
     /// Change the length, in per cent of the original; below or above 100.
     Length(u32),
-    /// Reply with WAV.
+    /// Reply with the audio converted to 16-bit PCM in WAV.
     Wav,
-    /// Reply with ADTS.
+    /// Reply with the audio in ADTS, without encoding it again.
     Adts,
-    /// Reply with MP3.
+    /// Reply with the audio encoded as MP3.
     Mp3,
 }
 
 /// Selects fragments by batch number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
-    /// One number.
+    /// The fragment with this batch number.
     Number(u64),
     /// A range, both ends included.
     Range(u64, u64),
-    /// Every Nth fragment.
+    /// Every Nth fragment: with 4, the batch numbers 3, 7, 11 and so on.
     Every(u64),
-    /// All fragments.
+    /// All fragments, whatever their batch number.
     All,
     /// A pseudo-random share of all fragments.
     Random {
@@ -95,9 +95,9 @@ pub enum Selection {
 /// A fault and the fragments to which it applies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// The fault.
+    /// The fault that is simulated.
     pub fault: Fault,
-    /// The fragments.
+    /// The fragments to which the fault is applied.
     pub selection: Selection,
     /// Applies only to the first transmission of a fragment, not when it is sent again.
     pub first_only: bool,
@@ -119,7 +119,7 @@ pub enum FaultError {
     Argument {
         /// The fault or selection that has the argument.
         fault: &'static str,
-        /// The invalid value.
+        /// The value as it was given.
         value: String,
         /// What would be valid.
         wanted: &'static str,

@@ -14,14 +14,14 @@ use tokio::time::Instant;
 use super::{Shared, audio, fault::Fault};
 use crate::limits::{ECHO_FRAGMENTS_REMEMBERED, ECHO_REORDER_MAX};
 
-/// Body of `fragment:data`.
+/// Body of a `fragment:data` message from the client.
 #[derive(Debug, Deserialize)]
 pub struct Incoming {
     fragment: Value,
     data: Bytes,
 }
 
-/// Body of `fragment:processed`.
+/// Body of a `fragment:processed` message, the reply to the client.
 #[derive(Debug, Serialize)]
 struct Processed<'a> {
     fragment: &'a Value,

@@ -1,4 +1,4 @@
-//! One demuxer for whatever a segment holds.
+//! Selects the demuxer for the container of a segment and passes calls on to it.
 
 use super::choice::Choice;
 use super::event::Event;
@@ -10,20 +10,20 @@ use super::witness::Witness;
 /// A demuxer of one of the containers.
 #[derive(Debug)]
 pub enum Demuxer {
-    /// MPEG transport stream.
+    /// Demuxes an MPEG transport stream (ISO/IEC 13818-1).
     Ts(Box<Ts>),
-    /// Fragmented MP4.
+    /// Demuxes fragmented MP4 (ISO/IEC 14496-12 section 8.8).
     Mp4(Box<Mp4>),
-    /// Packed audio.
+    /// Demuxes packed audio (RFC 8216 section 3.4).
     Packed(Box<Packed>),
 }
 
-/// Bytes at the start of a segment that tell its container.
+/// Number of bytes at the start of a segment that suffice to recognise its container.
 pub const TELLING_BYTES: usize = 4 * 204;
 
 impl Demuxer {
-    /// By the first bytes of a segment or of an initialization section, [`TELLING_BYTES`] or all. `None`: it is none of the containers;
-    /// ffmpeg may know it.
+    /// Chooses a demuxer by the start of a segment or of an initialization section. `start` holds [`TELLING_BYTES`]
+    /// bytes, or all if there are fewer. `None` if it is none of these containers; ffmpeg may still read it.
     pub fn recognise(start: &[u8], choice: Choice) -> Option<Self> {
         const BOXES: [&[u8; 4]; 8] = [b"ftyp", b"styp", b"moov", b"moof", b"sidx", b"emsg", b"prft", b"free"];
         let name = start.get(4..8);
@@ -43,7 +43,8 @@ impl Demuxer {
         (is_sound || start.starts_with(&[0x0b, 0x77])).then(|| Self::Packed(Box::default()))
     }
 
-    /// Takes the next bytes, in pieces of any size. Take all events before the next piece, or they gather.
+    /// Takes the next bytes, in a piece of any size. The caller takes all events before the next piece, or memory use
+    /// grows.
     pub fn feed(&mut self, bytes: &[u8]) {
         match self {
             Self::Ts(demuxer) => demuxer.feed(bytes),
@@ -52,7 +53,7 @@ impl Demuxer {
         }
     }
 
-    /// A segment or an initialization section has ended.
+    /// Ends a segment or an initialization section.
     pub fn segment_end(&mut self) {
         match self {
             Self::Ts(demuxer) => demuxer.segment_end(),
@@ -61,7 +62,8 @@ impl Demuxer {
         }
     }
 
-    /// What follows has other times (`EXT-X-DISCONTINUITY`): what is open ends, and the first picture must be a key frame.
+    /// Ends all open units, because the next bytes have unrelated times (`EXT-X-DISCONTINUITY`). The next picture that
+    /// is handed out is a key frame.
     pub fn discontinuity(&mut self) {
         match self {
             Self::Ts(demuxer) => demuxer.discontinuity(),
@@ -70,8 +72,8 @@ impl Demuxer {
         }
     }
 
-    /// What is open ends here and is handed out or counted: the stream has ended, or segments are missing. In that case bytes may
-    /// follow, in the same time.
+    /// Ends all open units, which are handed out or counted as unused. Called at the end of the stream, or where
+    /// segments are missing; after missing segments, bytes on the same clock may follow.
     pub fn end(&mut self) {
         match self {
             Self::Ts(demuxer) => demuxer.end(),
@@ -80,7 +82,7 @@ impl Demuxer {
         }
     }
 
-    /// The next event, in the order of the stream.
+    /// Removes and returns the oldest event; `None` if there is none.
     pub fn next_event(&mut self) -> Option<Event> {
         match self {
             Self::Ts(demuxer) => demuxer.next_event(),
@@ -89,7 +91,7 @@ impl Demuxer {
         }
     }
 
-    /// All counts, as they are now.
+    /// Returns a copy of all counts up to now.
     pub fn witness(&mut self) -> Witness {
         match self {
             Self::Ts(demuxer) => demuxer.witness(),

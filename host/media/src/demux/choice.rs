@@ -1,31 +1,31 @@
-//! Which programme, picture and sound of an input are taken.
+//! Chooses which programme, video stream and audio stream of an input are taken.
 
 use super::event::{Codec, Stream, TrackKind};
 
-/// What is wished of an input. What it does not have is passed over: the best of what there is, is taken.
+/// The wishes for an input. A wish that the input cannot fulfil is ignored, and the best existing stream is taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Choice {
-    /// program_number; without it the first programme with pictures, else the first with sound.
+    /// program_number of the programme. `None`: the first programme with video, else the first with audio.
     pub program: Option<u16>,
-    /// Which pictures.
+    /// Selects the video stream; the default has no preference.
     pub video: Wish,
-    /// Which sound.
+    /// Selects the audio stream; the default has no preference.
     pub audio: Wish,
 }
 
-/// Which stream of a kind. A number counts more than a language, a language more than a codec.
+/// The wishes for one kind of stream. A number has priority over a language, and a language over a codec.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wish {
-    /// PID, or number of the MP4 track.
+    /// PID in a transport stream, or track_ID in MP4.
     pub number: Option<u32>,
     /// ISO 639-2 code, such as `deu`.
     pub language: Option<String>,
-    /// How it is coded.
+    /// The codec of the stream.
     pub codec: Option<Codec>,
 }
 
 impl Choice {
-    /// What is wished of a kind.
+    /// Returns the wishes for this kind of stream.
     pub fn wish(&self, kind: TrackKind) -> &Wish {
         match kind {
             TrackKind::Video => &self.video,
@@ -33,8 +33,8 @@ impl Choice {
         }
     }
 
-    /// The stream of this kind that fits best: the wish, then what goes on air as it is, then what is taken already (`now`),
-    /// then the first one. `None`: there is none that can be taken.
+    /// Returns the best stream of this kind: first by the wishes, then codecs that go on air unchanged, then the stream
+    /// that is taken already (`now`), then the first one. `None` if no stream can be taken.
     pub fn best<'a>(&self, kind: TrackKind, streams: &'a [Stream], now: Option<u32>) -> Option<&'a Stream> {
         let wish = self.wish(kind);
         let score = |stream: &Stream| {
@@ -54,7 +54,8 @@ impl Choice {
     }
 }
 
-/// 2: goes on air as it is; 1: is carried, or decoded and encoded anew; 0: is not taken apart here.
+/// Ranks a codec. 2: it goes on air unchanged; 1: it is carried, or decoded and encoded again; 0: it cannot be demuxed
+/// here.
 fn rank(codec: Codec) -> u8 {
     match codec {
         Codec::H264 | Codec::Aac => 2,

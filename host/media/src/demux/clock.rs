@@ -1,25 +1,27 @@
-//! Times of 33 bits (ISO/IEC 13818-1 section 2.4.3.7), which wrap after 26.5 hours, as times that go on.
+//! Extends timestamps of 33 bits (ISO/IEC 13818-1 section 2.4.3.7), which wrap after 26.5 hours, to times that do not
+//! wrap.
 
-/// One turn of the source's clock in ticks of 90 kHz.
+/// Ticks of 90 kHz after which a timestamp of 33 bits wraps.
 pub const TURN: i64 = 1 << 33;
 
-/// Presentation and decoding time of what begins in a PES packet, in ticks of 90 kHz.
+/// Presentation and decoding time of the unit that begins in a PES packet, in ticks of 90 kHz.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
-    /// Presentation.
+    /// Presentation time: when the decoded picture or sound is output.
     pub pts: i64,
-    /// Decoding; the same where the source tells one only.
+    /// Decoding time; equal to `pts` if the source sends only one time.
     pub dts: i64,
 }
 
-/// The clock of one input: all its tracks use one, or they would come apart at a wrap.
+/// The clock of one input. All its tracks share it, because separate clocks could differ by one wrap.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     last: Option<i64>,
 }
 
 impl Clock {
-    /// The time whose low 33 bits these are, nearest to the last one; the bits themselves at first.
+    /// Returns the time with these low 33 bits that is nearest to the last time. The first call returns the bits
+    /// unchanged.
     pub fn extend(&mut self, bits: u64) -> i64 {
         let bits = i64::try_from(bits).unwrap_or_default() & (TURN - 1);
         let time = match self.last {
@@ -30,14 +32,14 @@ impl Clock {
         time
     }
 
-    /// Both times of a PES packet. The decoding time is next to the presentation time.
+    /// Extends both times of a PES packet. The decoding time is the one nearest to the presentation time.
     pub fn times(&mut self, pts: u64, dts: Option<u64>) -> Times {
         let pts = self.extend(pts);
         let dts = dts.map_or(pts, |dts| nearest(i64::try_from(dts).unwrap_or_default() & (TURN - 1), pts));
         Times { pts, dts }
     }
 
-    /// What follows has nothing to do with the times before.
+    /// Forgets the last time, because the next times are unrelated to it.
     pub fn reset(&mut self) {
         self.last = None;
     }

@@ -1,4 +1,4 @@
-//! Elementary streams: bytes of PES packets become access units and frames.
+//! Elementary streams: assembles access units and frames from the payloads of PES packets.
 
 pub mod bits;
 pub mod frames;
@@ -17,17 +17,17 @@ use super::witness::Reason;
 use frames::Frames;
 use pictures::Pictures;
 
-/// What gathers the packets of one track.
+/// Assembles the packets of one track.
 #[derive(Debug)]
 pub enum Elementary {
-    /// Pictures.
+    /// Gathers access units of H.264 or H.265 video.
     Pictures(Box<Pictures>),
-    /// Sound.
+    /// Gathers frames of AAC, MPEG audio, AC-3, E-AC-3 or Opus.
     Frames(Box<Frames>),
 }
 
 impl Elementary {
-    /// For a codec; `None`: it is not taken apart here.
+    /// Makes an assembler for a codec; `None` if the codec cannot be demuxed here.
     pub fn new(codec: Codec) -> Option<Self> {
         match codec {
             Codec::H264 => Some(Self::Pictures(Box::new(Pictures::h264()))),
@@ -39,7 +39,7 @@ impl Elementary {
         }
     }
 
-    /// Pictures or sound.
+    /// Returns whether the track is video or audio.
     pub fn kind(&self) -> TrackKind {
         match self {
             Self::Pictures(_) => TrackKind::Video,
@@ -47,7 +47,7 @@ impl Elementary {
         }
     }
 
-    /// A PES packet begins.
+    /// Begins a PES packet with these times, if it has any.
     pub fn begin(&mut self, times: Option<Times>) {
         match self {
             Self::Pictures(pictures) => pictures.begin(times),
@@ -55,7 +55,7 @@ impl Elementary {
         }
     }
 
-    /// The next bytes.
+    /// Takes the next bytes of the elementary stream and hands out the packets that they complete.
     pub fn bytes(&mut self, bytes: &[u8], out: &mut Out) {
         match self {
             Self::Pictures(pictures) => pictures.bytes(bytes, out),
@@ -63,7 +63,7 @@ impl Elementary {
         }
     }
 
-    /// Bytes are missing here.
+    /// Discards the open unit, because bytes are missing or unusable for this reason.
     pub fn hole(&mut self, reason: Reason, out: &mut Out) {
         match self {
             Self::Pictures(pictures) => pictures.hole(reason, out),
@@ -71,7 +71,8 @@ impl Elementary {
         }
     }
 
-    /// The stream ends here, with the end of a PES packet: a picture is complete, half a frame is not.
+    /// Ends the stream at the end of a PES packet. An open picture is complete and handed out; an open frame is
+    /// discarded.
     pub fn end(&mut self, out: &mut Out) {
         match self {
             Self::Pictures(pictures) => pictures.flush(out),
@@ -79,14 +80,14 @@ impl Elementary {
         }
     }
 
-    /// What follows is another stream in the same track.
+    /// Prepares for an unrelated stream in the same track, which starts with a key frame.
     pub fn restart(&mut self) {
         if let Self::Pictures(pictures) = self {
             pictures.restart();
         }
     }
 
-    /// Writes what is held into the counts.
+    /// Writes the units and bytes that are held into the counts of `out`.
     pub fn count_open(&self, out: &mut Out) {
         let (units, bytes) = match self {
             Self::Pictures(pictures) => pictures.open(),

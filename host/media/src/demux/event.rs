@@ -1,16 +1,17 @@
-//! What a demuxer hands out: announcements, configurations, packets, data and notices, in the order of the stream.
+//! The events that a demuxer hands out in the order of the stream: stream lists, configurations, packets, data and
+//! notices.
 
 use std::fmt;
 
-/// Ticks a second of every time that a demuxer hands out (ISO/IEC 13818-1 section 2.4.3.7).
+/// Ticks per second of all times that a demuxer hands out (ISO/IEC 13818-1 section 2.4.3.7).
 pub const TICKS_PER_SECOND: i64 = 90_000;
 
-/// Pictures or sound.
+/// The kind of a media track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TrackKind {
-    /// Pictures.
+    /// A track of pictures, one access unit per packet.
     Video,
-    /// Sound.
+    /// A track of sound, one frame per packet.
     Audio,
 }
 
@@ -23,30 +24,30 @@ impl fmt::Display for TrackKind {
     }
 }
 
-/// How an elementary stream is coded.
+/// The codec or data format of an elementary stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
-    /// ITU-T H.264.
+    /// H.264 video, also called AVC (ITU-T H.264).
     H264,
-    /// ITU-T H.265.
+    /// H.265 video, also called HEVC (ITU-T H.265).
     Hevc,
     /// AV1, in MP4 only.
     Av1,
     /// MPEG-1 and MPEG-2 video.
     Mpeg2Video,
-    /// MPEG-4 part 2.
+    /// MPEG-4 part 2 video (ISO/IEC 14496-2); announced, never taken.
     Mpeg4Video,
     /// AAC: in ADTS, or as MP4 samples.
     Aac,
-    /// AAC in LATM.
+    /// AAC in LATM (ISO/IEC 14496-3 section 1.7); announced, never taken.
     AacLatm,
-    /// MPEG audio, layers 1 to 3; the packet's configuration says which.
+    /// MPEG audio, layers 1 to 3; [`AudioConfig::layer`] has the layer.
     MpegAudio,
-    /// AC-3.
+    /// AC-3, also called Dolby Digital (ETSI TS 102 366).
     Ac3,
-    /// Enhanced AC-3.
+    /// Enhanced AC-3, also called Dolby Digital Plus (ETSI TS 102 366 annex E).
     Eac3,
-    /// Opus.
+    /// Opus audio (RFC 6716), in a transport stream or in MP4.
     Opus,
     /// Timed ID3 tags (Apple, Timed Metadata for HTTP Live Streaming).
     Id3,
@@ -54,7 +55,7 @@ pub enum Codec {
     Scte35,
     /// KLV metadata (MISB ST 1402).
     Klv,
-    /// Something else: the stream_type of a transport stream (ISO/IEC 13818-1 table 2-34); 0 in MP4.
+    /// Any other format. The number is the stream_type in a transport stream (ISO/IEC 13818-1 table 2-34), or 0 in MP4.
     Other(u8),
 }
 
@@ -93,113 +94,116 @@ impl Codec {
 /// An elementary stream or track that the input announces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
-    /// PID, or number of the MP4 track.
+    /// PID in a transport stream, or track_ID in MP4.
     pub number: u32,
-    /// How it is coded.
+    /// The codec or data format of the stream.
     pub codec: Codec,
-    /// ISO 639-2 code as it is written there (`deu`); `None` where none is told, or `und`.
+    /// Language as an ISO 639-2 code (`deu`); `None` if the input names no language, or `und`.
     pub language: Option<String>,
-    /// It is encrypted as a whole (SAMPLE-AES stream types, `encv` and `enca` in MP4) and cannot be taken.
+    /// Whether the stream is encrypted (SAMPLE-AES stream types, `encv` and `enca` in MP4) and therefore cannot be
+    /// taken.
     pub encrypted: bool,
-    /// Its packets are handed out.
+    /// Whether the packets of the stream are handed out.
     pub taken: bool,
 }
 
-/// What the input has now.
+/// The programmes and streams that the input has now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Streams {
-    /// Programme that is taken (program_number); `None` in containers without programmes.
+    /// program_number of the programme that is taken; `None` in containers without programmes.
     pub program: Option<u16>,
-    /// All programmes that the input has.
+    /// program_number of each programme of the input.
     pub programs: Vec<u16>,
-    /// The programme's streams in the order of its table.
+    /// Streams of the taken programme, in the order of its table.
     pub streams: Vec<Stream>,
 }
 
 /// What a decoder needs before the packets that follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Config {
-    /// Of pictures.
+    /// Configuration of the video packets that follow.
     Video(VideoConfig),
-    /// Of sound.
+    /// Configuration of the audio packets that follow.
     Audio(AudioConfig),
 }
 
-/// Configuration of pictures.
+/// What a decoder needs before it can decode the pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VideoConfig {
-    /// How they are coded.
+    /// The codec of the pictures.
     pub codec: Codec,
-    /// The decoder's configuration record as it stands in MP4: `avcC`, `hvcC` (ISO/IEC 14496-15 sections 5.3.3.1 and 8.3.3.1) or
-    /// `av1C`; NAL units in packets have lengths of four bytes, whatever the source had.
+    /// The decoder configuration record as in MP4: `avcC`, `hvcC` (ISO/IEC 14496-15 sections 5.3.3.1 and 8.3.3.1) or
+    /// `av1C`. It declares NAL unit lengths of four bytes, which all packets have, whatever the source has.
     pub record: Vec<u8>,
-    /// Pixels, cropped; 0 where it cannot be told.
+    /// Size in pixels after cropping; 0 if it is not known.
     pub width: u32,
-    /// Pixels, cropped; 0 where it cannot be told.
+    /// Size in pixels after cropping; 0 if it is not known.
     pub height: u32,
-    /// Frames a second as a fraction, where the parameter sets tell. Streams often do not keep to it.
+    /// Frames per second as a fraction, if the parameter sets contain it. Many streams differ from it.
     pub frame_rate: Option<(u32, u32)>,
 }
 
-/// Configuration of sound.
+/// What a decoder needs before it can decode the sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AudioConfig {
-    /// How it is coded.
+    /// The codec or data format of the stream.
     pub codec: Codec,
-    /// AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2.1) for AAC; `dOps` for Opus in MP4; else empty.
+    /// AudioSpecificConfig for AAC (ISO/IEC 14496-3 section 1.6.2.1), `dOps` for Opus in MP4, otherwise empty.
     pub record: Vec<u8>,
-    /// Hertz, as the headers say: half of what is heard where SBR is signalled implicitly.
+    /// Sample rate in hertz from the headers. With implicitly signalled SBR, the decoded rate is twice as high.
     pub sample_rate: u32,
-    /// Channels; 0 where the stream says that inside a frame.
+    /// Number of channels; 0 if only the content of a frame tells it.
     pub channels: u8,
-    /// Layer of MPEG audio (1 to 3), else 0.
+    /// Layer of MPEG audio, 1 to 3; 0 for other codecs.
     pub layer: u8,
 }
 
-/// Can decoding start here?
+/// Whether decoding can start at a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Key {
-    /// No.
+    /// No: the picture depends on earlier pictures, or may do so.
     No,
-    /// Yes: IDR, IRAP with nothing before it, a sync sample, or sound.
+    /// Yes: an IDR picture, an IRAP picture without leading pictures, a sync sample of MP4, or an audio frame.
     Sync,
-    /// Decoding can start here and is right after so many frames (recovery_frame_cnt, ITU-T H.264 section D.2.8; open GOP: 0).
+    /// Decoding can start here, and pictures are correct after this many frames (recovery_frame_cnt, ITU-T H.264
+    /// section D.2.8); 0 in an open GOP.
     Recovery(u32),
 }
 
 impl Key {
-    /// Decoding can start here.
+    /// Returns whether decoding can start at the packet.
     pub fn is_key(self) -> bool {
         self != Self::No
     }
 }
 
-/// Where a packet's times come from.
+/// The origin of a packet's times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Timing {
-    /// The source tells them.
+    /// The source sent the times.
     Read,
-    /// Worked out from the packet before it, because the source does not tell: by sample count, frame rate and output order.
+    /// The source sent no times, so they are computed from the previous packet by sample count, frame rate and output
+    /// order.
     Derived,
 }
 
 /// One access unit of pictures or one frame of sound.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Packet {
-    /// Which track.
+    /// The track to which the packet belongs.
     pub kind: TrackKind,
-    /// Decoding time in ticks of 90 kHz. It goes on where the source's 33 bits wrap.
+    /// Decoding time in ticks of 90 kHz, which continues where the source's 33 bits wrap.
     pub dts: i64,
-    /// Presentation time, likewise.
+    /// Presentation time in ticks of 90 kHz, continued over wraps like `dts`.
     pub pts: i64,
-    /// How the times are known.
+    /// The origin of the times.
     pub timing: Timing,
     /// Whether decoding can start here.
     pub key: Key,
-    /// Samples of one channel (sound); 0 for pictures and where it cannot be told.
+    /// Number of audio samples of one channel; 0 for pictures, or if it is not known.
     pub samples: u32,
-    /// The packet as an MP4 sample holds it: NAL units with lengths of four bytes; AAC without its ADTS header. Other sound has its
-    /// own headers.
+    /// The bytes as in an MP4 sample: NAL units with lengths of four bytes, AAC without its ADTS header. Other audio
+    /// keeps its own headers.
     pub data: Vec<u8>,
 }
 
@@ -213,68 +217,68 @@ impl fmt::Debug for Packet {
 /// A piece of a data stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Data {
-    /// PID.
+    /// PID of the data stream in its transport stream.
     pub number: u32,
-    /// What it is.
+    /// The format of the data: ID3, KLV or SCTE 35.
     pub codec: Codec,
-    /// Presentation time in ticks of 90 kHz, where it has one. Sections have none.
+    /// Presentation time in ticks of 90 kHz; `None` if the PES packet has none, and for sections.
     pub pts: Option<i64>,
-    /// The payload of the PES packet, or the whole section.
+    /// The payload of a PES packet, or a whole section with its header and checksum.
     pub data: Vec<u8>,
 }
 
-/// Something in the input that is not as it should be, or that changes.
+/// A fault or a change in the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// So many bytes before a transport stream packet, or before a sound frame, belong to none.
+    /// Bytes before a transport packet or an audio frame belong to none and were skipped.
     Skipped {
-        /// Number of bytes.
+        /// Number of bytes that were skipped.
         bytes: u64,
     },
-    /// Packets are missing in a PID, by its continuity counter: the count is this, or this plus a multiple of 16.
+    /// Packets are missing in a PID, according to its continuity counter.
     Lost {
-        /// PID.
+        /// PID in which the packets are missing.
         number: u32,
-        /// Packets of 188 bytes.
+        /// Number of missing packets modulo 16, because the counter has 4 bits.
         packets: u8,
     },
-    /// A taken track goes on in another PID.
+    /// A taken track continues in another PID.
     Moved {
-        /// Which track.
+        /// The track that has moved.
         kind: TrackKind,
-        /// PID so far.
+        /// PID of the track up to now.
         from: u32,
         /// PID from now on.
         to: u32,
     },
-    /// The first scrambled packet of a taken PID since its last clear one.
+    /// A taken PID has become scrambled; reported once, until a clear packet follows.
     Scrambled {
-        /// PID.
+        /// PID of the scrambled packet.
         number: u32,
     },
-    /// A table (PAT, PMT) whose checksum is wrong is passed over.
+    /// A table (PAT or PMT) has a wrong checksum and is ignored.
     TableDamaged {
-        /// PID.
+        /// PID in which the table was sent.
         number: u32,
     },
-    /// An MP4 box that cannot be used.
+    /// An MP4 box has an invalid or too large size or content and is ignored.
     BoxDamaged {
-        /// Its name.
+        /// Type of the box: four characters, such as `moof`.
         name: [u8; 4],
     },
 }
 
-/// What comes out of a demuxer.
+/// One item of a demuxer's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// What the input has, each time that it changes.
+    /// The list of programmes and streams; handed out each time that it changes.
     Streams(Streams),
-    /// Stands right before the first packet that needs it.
+    /// A new configuration, right before the first packet that needs it.
     Config(Config),
-    /// Media.
+    /// One access unit of pictures or one frame of sound.
     Packet(Packet),
-    /// Metadata beside the media.
+    /// Metadata of a data stream: ID3, KLV or SCTE 35.
     Data(Data),
-    /// For the log.
+    /// A fault or a change in the input, to be logged.
     Notice(Notice),
 }

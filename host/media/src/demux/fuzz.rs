@@ -1,9 +1,10 @@
-//! Fuzz target `segments`: whatever a source sends, every count explains every other.
+//! Fuzz target `segments`: whatever bytes a source sends, the counts of the demuxer balance.
 
 use super::{Choice, Event, Mp4, Packed, TrackKind, Ts, Witness};
 use crate::limits::{DEMUX_BOX_BYTES_MAX, DEMUX_UNIT_BYTES_MAX};
 
-/// The first byte says which demuxer and how long pieces are; a byte before each piece says what comes before it.
+/// Runs a demuxer over the data. The first byte selects the demuxer and the length of pieces; the first byte of each
+/// piece selects the call before it.
 pub fn segments(data: &[u8]) {
     let Some((first, rest)) = data.split_first() else { return };
     let size = 1 + usize::from(first >> 2) * 7;

@@ -1,5 +1,6 @@
-//! Fragmented MP4 and CMAF (ISO/IEC 14496-12, ISO/IEC 23000-19), as the bytes arrive: first an initialization section, then segments
-//! with any number of fragments. Each is followed by a call to [`Mp4::segment_end`]; places in a segment are counted from its start.
+//! Demuxes fragmented MP4 and CMAF (ISO/IEC 14496-12, ISO/IEC 23000-19) as the bytes arrive: first an initialization
+//! section, then segments with any number of fragments. The caller ends each of them with [`Mp4::segment_end`]; places
+//! in a segment are counted from its start.
 
 mod entry;
 mod fragment;
@@ -32,9 +33,9 @@ struct Parts {
     tracks: Vec<Track>,
     told: Streams,
     ends: Ends,
-    /// Announced and not whole yet, in the order of their bytes.
+    /// Samples that a `moof` announced and that are incomplete, in the order of their bytes.
     samples: VecDeque<Sample>,
-    /// What has come of the first of them.
+    /// The bytes of the first of these samples that have arrived.
     data: Vec<u8>,
     video: Option<Taken>,
     audio: Option<Taken>,
@@ -42,7 +43,7 @@ struct Parts {
 }
 
 impl Mp4 {
-    /// A demuxer before the initialization section.
+    /// Makes a demuxer that expects an initialization section.
     pub fn new(choice: Choice) -> Self {
         let parts = Parts {
             choice,
@@ -58,7 +59,8 @@ impl Mp4 {
         Self { walker: Walker::default(), parts }
     }
 
-    /// Takes the next bytes: of an initialization section, again where it changes, or of a segment.
+    /// Takes the next bytes of an initialization section or of a segment. A later initialization section replaces the
+    /// earlier one.
     pub fn feed(&mut self, bytes: &[u8]) {
         let Self { walker, parts } = self;
         parts.out.witness.container.bytes += bytes.len() as u64;
@@ -66,7 +68,8 @@ impl Mp4 {
         parts.out.witness.container.held = walker.held() as u64;
     }
 
-    /// The initialization section or a segment has ended: what it announced and did not bring is lost.
+    /// Ends the initialization section or a segment. Samples that were announced and have not arrived are counted as
+    /// lost.
     pub fn segment_end(&mut self) {
         let held = self.walker.segment_end();
         self.parts.abandon();
@@ -78,24 +81,25 @@ impl Mp4 {
         }
     }
 
-    /// What follows has other times: it begins with a key frame.
+    /// Ends the segment, because the next bytes have unrelated times. The next picture that is handed out is a key
+    /// frame.
     pub fn discontinuity(&mut self) {
         self.segment_end();
         self.parts.ends.reset();
         self.parts.video.iter_mut().for_each(Taken::restart);
     }
 
-    /// The stream has ended, or segments are missing before the next bytes.
+    /// Ends the segment, because the stream has ended or segments are missing.
     pub fn end(&mut self) {
         self.segment_end();
     }
 
-    /// The next event, in the order of the bytes.
+    /// Removes and returns the oldest event; `None` if there is none.
     pub fn next_event(&mut self) -> Option<Event> {
         self.parts.out.next()
     }
 
-    /// All counts, as they are now.
+    /// Returns a copy of all counts up to now.
     pub fn witness(&mut self) -> Witness {
         let Parts { video, audio, samples, out, .. } = &mut self.parts;
         for (kind, taken) in [(TrackKind::Video, video), (TrackKind::Audio, audio)] {
@@ -171,7 +175,7 @@ impl Parts {
         }
     }
 
-    /// Bytes of an `mdat` that begin here.
+    /// Takes bytes of an `mdat`; `at` is the place of the first one in the segment.
     fn media(&mut self, mut bytes: &[u8], at: u64) {
         let mut at = i64::try_from(at).unwrap_or(i64::MAX);
         loop {
@@ -209,7 +213,7 @@ impl Parts {
         }
     }
 
-    /// The first sample is whole.
+    /// Hands out the first sample, which is complete, if its track is taken.
     fn whole(&mut self, sample: &Sample) {
         self.samples.pop_front();
         let data = std::mem::take(&mut self.data);
@@ -231,14 +235,14 @@ impl Parts {
         }
     }
 
-    /// An `mdat` has ended here: a sample that has begun and is not whole will not be.
+    /// Gives up all samples that begin before `at`, where an `mdat` has ended.
     fn media_end(&mut self, at: u64) {
         while self.samples.front().is_some_and(|sample| u64::try_from(sample.at).unwrap_or(0) < at) {
             self.give_up(Reason::Truncated);
         }
     }
 
-    /// Nothing more comes of what was announced.
+    /// Gives up all samples that were announced and are incomplete.
     fn abandon(&mut self) {
         while !self.samples.is_empty() {
             self.give_up(Reason::Truncated);

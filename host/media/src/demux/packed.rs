@@ -1,7 +1,8 @@
-//! Packed audio (RFC 8216 section 3.4): frames one after another, and an ID3 tag at the start of each segment that tells the time of
-//! its first sample (an `PRIV` frame with 33 bits of 90 kHz). AAC in ADTS, MPEG audio, AC-3, E-AC-3: told by the first frame.
+//! Demuxes packed audio (RFC 8216 section 3.4): consecutive frames, and an ID3 tag at the start of each segment with
+//! the time of its first sample (a `PRIV` frame with 33 bits in ticks of 90 kHz). The first frame determines the codec:
+//! AAC in ADTS, MPEG audio, AC-3 or E-AC-3.
 //!
-//! Frames may reach over a segment's border: the tag between their halves is taken out.
+//! A frame may cross the border of a segment; the tag between its halves is removed.
 
 use super::clock::{Clock, Times};
 use super::es::frames::Frames;
@@ -11,9 +12,9 @@ use super::out::Out;
 use super::witness::{Reason, Witness};
 use crate::id3;
 
-/// Bytes of a tag's header, and of its footer.
+/// Length of a tag's header in bytes, and of its footer.
 const TAG: usize = 10;
-/// Bytes of a tag that is looked into; a longer one (a picture) is passed over.
+/// Largest tag in bytes that is read; a larger one, such as one with a picture, is skipped.
 const TAG_BYTES_MAX: usize = 64 << 10;
 const CODECS: [Codec; 4] = [Codec::Aac, Codec::Eac3, Codec::Ac3, Codec::MpegAudio];
 
@@ -22,14 +23,14 @@ const CODECS: [Codec; 4] = [Codec::Aac, Codec::Eac3, Codec::Ac3, Codec::MpegAudi
 pub struct Packed {
     /// Bytes of a tag, or of the first frame's header.
     held: Vec<u8>,
-    /// Bytes of a tag that are still to come and are not held.
+    /// Number of bytes of a tag that have not arrived and are to be skipped.
     skip: usize,
-    /// A tag may begin here.
+    /// Whether a tag may begin at the next byte.
     start: bool,
     codec: Option<Codec>,
     frames: Option<Frames>,
     clock: Clock,
-    /// The time of the next frame, as a tag told it.
+    /// The time of the next frame, from the last tag.
     times: Option<Times>,
     out: Out,
 }
@@ -50,12 +51,12 @@ impl Default for Packed {
 }
 
 impl Packed {
-    /// A demuxer at the start of a segment.
+    /// Makes a demuxer that expects the start of a segment.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next bytes.
+    /// Takes the next bytes, in a piece of any size.
     pub fn feed(&mut self, mut bytes: &[u8]) {
         self.out.witness.container.bytes += bytes.len() as u64;
         while !bytes.is_empty() {
@@ -77,7 +78,7 @@ impl Packed {
         self.out.witness.container.held = self.held.len() as u64;
     }
 
-    /// A segment has ended; a tag may come next.
+    /// Ends a segment; a tag may follow.
     pub fn segment_end(&mut self) {
         if self.start {
             self.no_tag();
@@ -86,14 +87,14 @@ impl Packed {
         self.out.witness.container.held = self.held.len() as u64;
     }
 
-    /// What follows has other times.
+    /// Ends the open frame and forgets the times, because the next bytes have unrelated times.
     pub fn discontinuity(&mut self) {
         self.end();
         self.clock.reset();
         self.times = None;
     }
 
-    /// The stream has ended, or segments are missing before the next bytes.
+    /// Ends the open frame, because the stream has ended or segments are missing.
     pub fn end(&mut self) {
         self.segment_end();
         if let Some(frames) = &mut self.frames {
@@ -105,12 +106,12 @@ impl Packed {
         self.held.clear();
     }
 
-    /// The next event.
+    /// Removes and returns the oldest event; `None` if there is none.
     pub fn next_event(&mut self) -> Option<Event> {
         self.out.next()
     }
 
-    /// All counts, as they are now.
+    /// Returns a copy of all counts up to now.
     pub fn witness(&mut self) -> Witness {
         if let Some(frames) = &self.frames {
             let (units, bytes) = frames.open();
@@ -140,7 +141,7 @@ impl Packed {
         }
     }
 
-    /// What is held is sound.
+    /// Passes the held bytes on as audio, because they are no tag.
     fn no_tag(&mut self) {
         let held = std::mem::take(&mut self.held);
         if !held.is_empty() {
@@ -169,7 +170,7 @@ impl Packed {
         frames.bytes(bytes, &mut self.out);
     }
 
-    /// The codec of the first frame. Bytes before it are passed over.
+    /// Returns the codec of the first frame and skips bytes before it; `None` until more bytes arrive.
     fn recognise(&mut self) -> Option<Codec> {
         let mut skipped = 0;
         let found = loop {

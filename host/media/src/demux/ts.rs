@@ -1,6 +1,7 @@
-//! MPEG transport streams (ISO/IEC 13818-1), as their bytes arrive.
+//! Demuxes MPEG transport streams (ISO/IEC 13818-1) as their bytes arrive.
 //!
-//! The state lives as long as the stream: tables, counters, open PES packets and units go on over the borders of segments.
+//! The state lives as long as the stream: tables, counters, open PES packets and open units continue over the borders
+//! of segments.
 
 mod data;
 mod header;
@@ -22,13 +23,13 @@ use sections::{Sections, is_whole};
 use sync::{Found, PACKET, Sync};
 use tables::{Elementary, Program, Tables};
 
-/// Packet identifiers: 13 bits.
+/// Number of possible PIDs, which have 13 bits.
 const PIDS: usize = 1 << 13;
 const PID_PAT: u16 = 0;
-/// PIDs below are tables of the standard and of DVB.
+/// PIDs below this one are reserved for tables of the standard and of DVB.
 const PIDS_RESERVED: u16 = 0x20;
 
-/// What a PID is.
+/// The role of a PID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Unknown,
@@ -44,12 +45,12 @@ enum Role {
 #[derive(Debug)]
 pub struct Ts {
     sync: Sync,
-    /// Bytes and packets, as the search for packets counts them.
+    /// The counts of bytes and packets that `sync` keeps.
     bytes: ContainerWitness,
     parts: Parts,
 }
 
-/// What packets are taken apart with.
+/// The state that packets are read with: tables, roles of PIDs, tracks, the clock and the output.
 #[derive(Debug)]
 struct Parts {
     choice: Choice,
@@ -66,7 +67,7 @@ struct Parts {
 }
 
 impl Ts {
-    /// A demuxer at the start of a stream.
+    /// Makes a demuxer that expects the start of a stream.
     pub fn new(choice: Choice) -> Self {
         let mut parts = Parts {
             choice,
@@ -85,13 +86,13 @@ impl Ts {
         Self { sync: Sync::default(), bytes: ContainerWitness::default(), parts }
     }
 
-    /// Takes the next bytes.
+    /// Takes the next bytes, in a piece of any size.
     pub fn feed(&mut self, bytes: &[u8]) {
         let Self { sync, bytes: counts, parts } = self;
         sync.feed(bytes, counts, &mut |found| parts.found(found));
     }
 
-    /// A segment has ended.
+    /// Ends a segment. Pictures that are known to be complete are handed out.
     pub fn segment_end(&mut self) {
         let Self { sync, bytes: counts, parts } = self;
         sync.segment_end(counts, &mut |found| parts.found(found));
@@ -99,13 +100,13 @@ impl Ts {
         video.iter_mut().chain(audio).for_each(|media| media.segment_end(out));
     }
 
-    /// What follows has other times, and perhaps other tables.
+    /// Ends all open units, because the next bytes have unrelated times and perhaps other tables.
     pub fn discontinuity(&mut self) {
         self.close(|media, out| media.restart(out));
         self.parts.clock.reset();
     }
 
-    /// The stream has ended, or segments are missing before the next bytes.
+    /// Ends all open units, because the stream has ended or segments are missing.
     pub fn end(&mut self) {
         self.close(Media::end);
     }
@@ -122,12 +123,12 @@ impl Ts {
         }
     }
 
-    /// The next event, in the order of the stream.
+    /// Removes and returns the oldest event; `None` if there is none.
     pub fn next_event(&mut self) -> Option<Event> {
         self.parts.out.next()
     }
 
-    /// All counts, as they are now.
+    /// Returns a copy of all counts up to now.
     pub fn witness(&mut self) -> Witness {
         let Parts { video, audio, out, .. } = &mut self.parts;
         video.iter().chain(audio.iter()).for_each(|media| media.count_open(out));
@@ -176,7 +177,7 @@ impl Parts {
         *class += 1;
     }
 
-    /// A packet of the PAT or a PMT. False: it is a repetition.
+    /// Takes a packet of the PAT or of a PMT; returns false if it repeats the previous packet.
     fn table(&mut self, packet: &[u8; PACKET], header: &Header<'_>) -> bool {
         let Some(at) = self.table_pids.iter().position(|(pid, ..)| *pid == header.pid) else { return true };
         let Some((pid, continuity, sections)) = self.table_pids.get_mut(at) else { return true };
@@ -205,7 +206,7 @@ impl Parts {
         true
     }
 
-    /// Chooses anew from the tables.
+    /// Chooses the programme and its streams again, after the tables have changed.
     fn choose(&mut self) {
         let program = self.best_program().cloned();
         self.program = program.as_ref().map(|program| program.number);
@@ -243,7 +244,8 @@ impl Parts {
         }
     }
 
-    /// The programme that is wished; that which is taken as long as it has something; the first with pictures, or with sound.
+    /// Returns the best programme: the wished one, else the taken one while it has video or audio, else the first one
+    /// with video, else the first one with audio.
     fn best_program(&self) -> Option<&Program> {
         let programs = &self.tables.programs;
         let has = |program: &Program, kind| {
@@ -271,7 +273,7 @@ impl Parts {
         }
     }
 
-    /// Gives a track its PID.
+    /// Gives a track its stream: moves it to the new PID, or replaces it if the codec differs.
     fn take(&mut self, kind: TrackKind, best: Option<(u16, super::event::Codec)>) {
         let mut seat = self.seat(kind).take();
         match (&mut seat, best) {
@@ -294,7 +296,7 @@ impl Parts {
         *self.seat(kind) = seat;
     }
 
-    /// Tells each PID's role.
+    /// Computes the role of each PID from the tables and the taken streams.
     fn assign(&mut self) {
         let mut roles = vec![Role::Unknown; PIDS];
         let mut set = |pid: u16, role| {

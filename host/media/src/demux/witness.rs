@@ -1,33 +1,35 @@
-//! What a demuxer took in, handed out, and could not use: counted apart, so that they can be held against each other.
+//! Counts what a demuxer took in, handed out and could not use. The counts are independent, so that they can be
+//! compared.
 //!
-//! Bytes are counted where they arrive (payloads of PES packets, samples that a `trun` announces) before anything looks into
-//! them; packets where they leave; what is thrown away where that happens. [`TrackWitness::unexplained`] is what no count explains.
+//! Bytes are counted where they arrive (payloads of PES packets, samples that a `trun` announces), before they are
+//! read; packets where they are handed out; discarded units where they are discarded. [`TrackWitness::unexplained`] is
+//! the difference.
 
 use super::event::TrackKind;
 
 /// Why media cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// It has no beginning or no end: the input was cut off, or begins in the middle of it.
+    /// Its start or its end is missing, because the input was cut off or begins inside it.
     Truncated,
-    /// Packets of 188 bytes are missing inside it, by the continuity counter.
+    /// Transport packets inside it are missing, according to the continuity counter.
     Lost,
     /// It is scrambled, or encrypted.
     Scrambled,
-    /// It is not what its codec or its container allows for.
+    /// It violates the rules of its codec or container, or uses a form that is not supported.
     Corrupt,
-    /// A picture before the first one that decoding can start at.
+    /// It is a picture before the first one at which decoding can start.
     BeforeKey,
     /// No time is known for it.
     NoTime,
     /// It is longer than [`DEMUX_UNIT_BYTES_MAX`](crate::limits::DEMUX_UNIT_BYTES_MAX).
     TooLarge,
-    /// It went on after a segment's end although its end had been seen, so its beginning is out already.
+    /// It continues a unit that was taken for complete at a segment's end and was handed out.
     AfterEnd,
 }
 
 impl Reason {
-    /// All of them.
+    /// All reasons, in the order of their declaration.
     pub const ALL: [Self; 8] = [
         Self::Truncated,
         Self::Lost,
@@ -39,7 +41,7 @@ impl Reason {
         Self::AfterEnd,
     ];
 
-    /// In a sentence: "3 packets were not used: … ".
+    /// Returns the reason as words for a sentence such as "3 packets were not used: cut off".
     pub fn text(self) -> &'static str {
         match self {
             Self::Truncated => "cut off",
@@ -54,17 +56,17 @@ impl Reason {
     }
 }
 
-/// Access units or frames, and bytes.
+/// A number of access units or frames, and of bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
-    /// Access units or frames; what could not be told apart counts by its bytes only.
+    /// Number of access units or frames; media that could not be divided into units adds only bytes.
     pub units: u64,
     /// Bytes of the elementary stream.
     pub bytes: u64,
 }
 
 impl Count {
-    /// Adds to it.
+    /// Adds units and bytes to the counts.
     pub fn add(&mut self, units: u64, bytes: usize) {
         self.units += units;
         self.bytes += bytes as u64;
@@ -74,15 +76,15 @@ impl Count {
 /// The counts of one track.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrackWitness {
-    /// PES packets that began, or samples that a fragment announced, and their bytes as they arrived.
+    /// PES packets that began, or samples that a fragment announced, and their bytes.
     pub taken: Count,
-    /// Access units or frames whose beginning was seen.
+    /// Number of access units or frames whose start was seen.
     pub begun: u64,
-    /// Packets that left; bytes without what the demuxer added (lengths of NAL units).
+    /// Packets that were handed out; their bytes without those that the demuxer added (lengths of NAL units).
     pub packets: Count,
     /// Bytes between packets that are no media: start codes, zeros after NAL units, ADTS headers.
     pub framing: u64,
-    /// What is being gathered now.
+    /// Units and bytes that are held because they are incomplete.
     pub open: Count,
     unused: [Count; Reason::ALL.len()],
     /// Packets whose end came only after they were handed out (see [`Reason::AfterEnd`]).
@@ -90,12 +92,12 @@ pub struct TrackWitness {
 }
 
 impl TrackWitness {
-    /// What could not be used for this reason.
+    /// Returns what could not be used for this reason.
     pub fn unused(&self, reason: Reason) -> Count {
         self.unused[reason as usize]
     }
 
-    /// What could not be used, for any reason.
+    /// Returns what could not be used, summed over all reasons.
     pub fn unused_in_all(&self) -> Count {
         self.unused.iter().fold(Count::default(), |sum, count| Count {
             units: sum.units + count.units,
@@ -103,12 +105,12 @@ impl TrackWitness {
         })
     }
 
-    /// Counts what is thrown away.
+    /// Counts units and bytes that are discarded.
     pub(crate) fn drop(&mut self, reason: Reason, units: u64, bytes: usize) {
         self.unused[reason as usize].add(units, bytes);
     }
 
-    /// Units and bytes that no count explains; `(0, 0)` always, or the demuxer has a fault.
+    /// Returns the units and bytes that no count explains. Any result but `(0, 0)` is a fault of the demuxer.
     pub fn unexplained(&self) -> (i128, i128) {
         let sum = self.unused_in_all();
         let units = i128::from(self.begun) - i128::from(self.packets.units + sum.units + self.open.units);
@@ -123,13 +125,15 @@ impl TrackWitness {
 pub struct ContainerWitness {
     /// All bytes that were fed.
     pub bytes: u64,
-    /// Bytes of whole packets (188 each), or of MP4 boxes and samples, or of sound frames and tags.
+    /// Whole transport packets of 188 bytes, or MP4 samples with the bytes of boxes, or the bytes of audio frames and
+    /// tags.
     pub packets: Count,
-    /// Bytes that belong to none: before the first sync byte, between packets after damage, `mdat` that no sample points to.
+    /// Bytes that belong to none of these: before the first sync byte, between packets after damage, parts of `mdat`
+    /// without a sample.
     pub skipped: u64,
-    /// Bytes beside each packet of 192 or 204 bytes.
+    /// Bytes before or after the 188 bytes of a packet, in packets of 192 or 204 bytes.
     pub beside: u64,
-    /// Bytes that wait for more.
+    /// Bytes that are held because more are needed.
     pub held: u64,
     /// Packets of taken tracks.
     pub media: u64,
@@ -137,7 +141,7 @@ pub struct ContainerWitness {
     pub tables: u64,
     /// Packets of data streams.
     pub data: u64,
-    /// Packets that are announced and not taken.
+    /// Packets of streams that a table announces and that are not taken.
     pub passed_over: u64,
     /// Packets of PIDs that no table has announced yet.
     pub unknown: u64,
@@ -145,12 +149,12 @@ pub struct ContainerWitness {
     pub null: u64,
     /// Packets whose header is damaged, or that the sender marked so (transport_error_indicator).
     pub damaged: u64,
-    /// Legal repetitions of the packet before (ISO/IEC 13818-1 section 2.4.3.3).
+    /// Legal repetitions of the previous packet of their PID (ISO/IEC 13818-1 section 2.4.3.3).
     pub duplicates: u64,
 }
 
 impl ContainerWitness {
-    /// Packets and bytes that no count explains; `(0, 0)` always, or the demuxer has a fault.
+    /// Returns the packets and bytes that no count explains. Any result but `(0, 0)` is a fault of the demuxer.
     pub fn unexplained(&self) -> (i128, i128) {
         let classes = self.media
             + self.tables
@@ -168,11 +172,11 @@ impl ContainerWitness {
 /// All counts of one demuxer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Witness {
-    /// Of the container.
+    /// Counts of the container's packets and bytes.
     pub container: ContainerWitness,
-    /// Of the pictures that were taken.
+    /// Counts of the video track that is taken.
     pub video: TrackWitness,
-    /// Of the sound that was taken.
+    /// Counts of the audio track that is taken.
     pub audio: TrackWitness,
 }
 
@@ -192,7 +196,7 @@ impl Witness {
         }
     }
 
-    /// Every count explains every other. Hold it to this after each segment; alarm if not.
+    /// Returns whether all counts balance, as they must after each segment. False is a fault of the demuxer.
     pub fn is_balanced(&self) -> bool {
         let none = (0, 0);
         self.container.unexplained() == none && self.video.unexplained() == none && self.audio.unexplained() == none

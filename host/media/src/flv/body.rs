@@ -1,7 +1,7 @@
 //! Parses the first bytes of a tag's body: frame type, codec, packet type, composition time.
 //!
-//! In: the start of a body (5 bytes are enough, except for script data). Out: facts. Bodies in the newer enhanced-RTMP form are
-//! recognised, so that a stream that needs it is refused with a reason instead of going on air broken.
+//! In: the start of a body (5 bytes are enough, except for script data). Out: facts. Bodies in the newer enhanced-RTMP
+//! form are recognised, so that a stream that needs it is refused with a reason instead of going on air broken.
 
 use thiserror::Error;
 

@@ -1,5 +1,5 @@
-//! The head of an `output.fmp4`: the initialization section, the position in the stream, and the positions of the fragments. It is
-//! enough to make a playlist without reading the rest.
+//! The head of an `output.fmp4`: the initialization section, the position in the stream, and the positions of the
+//! fragments. It is enough to make a playlist without reading the rest.
 //!
 //! The position is a private `uuid` box, the list of fragments a standard `sidx`; players ignore both.
 
@@ -63,8 +63,8 @@ impl Place {
     }
 }
 
-/// Builds the bytes before the first fragment. `reference`: the track whose times the `sidx` has; `fragments`: length in bytes,
-/// milliseconds, and whether a player can start there.
+/// Builds the bytes before the first fragment. `reference`: the track whose times the `sidx` has; `fragments`: length
+/// in bytes, milliseconds, and whether a player can start there.
 pub fn build(init: &[u8], place: Place, reference: u32, fragments: &[(u32, u32, bool)]) -> Vec<u8> {
     let mut out = init.to_vec();
     out.extend(place.to_box());

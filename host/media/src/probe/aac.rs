@@ -1,5 +1,6 @@
-//! Checks that packets which claim to be AAC are: the first syntactic element of each (ISO/IEC 14496-3, table 4.85). Of AAC-LC in one
-//! or two channels, one packet in eight is also decoded, which detects damage without decoding the whole file.
+//! Checks that packets which claim to be AAC are: the first syntactic element of each (ISO/IEC 14496-3, table 4.85). Of
+//! AAC-LC in one or two channels, one packet in eight is also decoded, which detects damage without decoding the whole
+//! file.
 
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
@@ -38,8 +39,8 @@ impl Inspector {
     }
 }
 
-/// True if a raw data block with this start cannot have this number of channels (table 1.19: one channel starts with a single channel
-/// element, two with a channel pair element; data, fill and configuration elements may come before).
+/// True if a raw data block with this start cannot have this number of channels (table 1.19: one channel starts with a
+/// single channel element, two with a channel pair element; data, fill and configuration elements may come before).
 fn is_absurd(packet: &[u8], channels: u32) -> bool {
     const SINGLE: u8 = 0;
     const PAIR: u8 = 1;

@@ -1,5 +1,5 @@
-//! Reads the frame headers of ADTS (ISO/IEC 13818-7, section 6.2). Frames must fill the file without gaps; a reader that searches for
-//! the next sync word would skip missing data.
+//! Reads the frame headers of ADTS (ISO/IEC 13818-7, section 6.2). Frames must fill the file without gaps; a reader
+//! that searches for the next sync word would skip missing data.
 
 use symphonia::core::audio::layouts::{CHANNEL_LAYOUT_MONO, CHANNEL_LAYOUT_STEREO};
 use symphonia::core::codecs::audio::AudioCodecParameters;

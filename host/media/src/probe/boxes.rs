@@ -1,6 +1,6 @@
-//! Checks MP4 boxes (ISO/IEC 14496-12, section 4.2) that the packet reader does not: that the top level fills the file exactly, and
-//! what the audio track's edit list skips. Without the first check, a file that was cut off between two fragments would be taken for a
-//! shorter one.
+//! Checks MP4 boxes (ISO/IEC 14496-12, section 4.2) that the packet reader does not: that the top level fills the file
+//! exactly, and what the audio track's edit list skips. Without the first check, a file that was cut off between two
+//! fragments would be taken for a shorter one.
 
 use super::{Container, ProbeError};
 

@@ -1,5 +1,5 @@
-//! Checks the chunks of a RIFF WAVE file before a library reads them: their number, their tags, the channels. The library checks that
-//! chunks have the bytes that they declare.
+//! Checks the chunks of a RIFF WAVE file before a library reads them: their number, their tags, the channels. The
+//! library checks that chunks have the bytes that they declare.
 
 use super::{Container, ProbeError};
 use crate::limits::{PROBE_CHANNELS_MAX, PROBE_CHUNKS_MAX, PROBE_TAGS_BYTES_MAX};

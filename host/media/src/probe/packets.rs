@@ -52,8 +52,8 @@ pub fn probe(data: &[u8], container: Container) -> Result<Probe, ProbeError> {
     })
 }
 
-/// Opens the reader of this container only. Symphonia's own probe would search the first MiB for any container, including one that was
-/// not checked.
+/// Opens the reader of this container only. Symphonia's own probe would search the first MiB for any container,
+/// including one that was not checked.
 fn open<'a>(data: &'a [u8], container: Container, until: Instant) -> Result<Box<dyn FormatReader + 'a>, Error> {
     let timed = Timed { bytes: Cursor::new(data), until };
     let mut source = MediaSourceStream::new(Box::new(timed), Default::default());

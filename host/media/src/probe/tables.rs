@@ -1,8 +1,8 @@
 //! Checks the tables of an MP4 file against its bytes, before a library uses them.
 //!
-//! symphonia (0.6.1) accepts a `trun` without fields for its samples, whatever its count, and sums up tables again for each packet.
-//! Here every count must have its bytes, samples must not overlap, and the cost of reading the packets is computed beforehand. So a
-//! file that passes is read in a time that its length limits.
+//! symphonia (0.6.1) accepts a `trun` without fields for its samples, whatever its count, and sums up tables again for
+//! each packet. Here every count must have its bytes, samples must not overlap, and the cost of reading the packets is
+//! computed beforehand. So a file that passes is read in a time that its length limits.
 
 use super::boxes::{BOXES_MAX, Box, Boxes, number32};
 use super::{Container, ProbeError};
@@ -11,8 +11,8 @@ use crate::limits::{PROBE_PACKETS_MAX, PROBE_STEPS_MAX, PROBE_TAGS_BYTES_MAX, PR
 /// Checks a whole file.
 ///
 /// # Errors
-/// [`ProbeError::Damaged`] with the box; [`ProbeError::TooManyPackets`]; [`ProbeError::TooSlow`] if reading its tables takes more than
-/// [`PROBE_STEPS_MAX`].
+/// [`ProbeError::Damaged`] with the box; [`ProbeError::TooManyPackets`]; [`ProbeError::TooSlow`] if reading its tables
+/// takes more than [`PROBE_STEPS_MAX`].
 pub fn check(data: &[u8]) -> Result<(), ProbeError> {
     let mut sum = Sum::default();
     let top = sum.children(data)?;
@@ -229,7 +229,8 @@ fn trun(run: &Box<'_>, default: u32) -> Result<(u64, u64), ProbeError> {
     Ok((count, sizes.fold(0, |sum: u64, size| sum.saturating_add(size.into()))))
 }
 
-/// The count at byte `at` of a table whose entries of `entry` bytes begin at byte `first`, if the table has the bytes for them.
+/// The count at byte `at` of a table whose entries of `entry` bytes begin at byte `first`, if the table has the bytes
+/// for them.
 fn room(found: &Box<'_>, at: usize, first: usize, entry: usize) -> Result<u64, ProbeError> {
     let Some(count) = field(found.body, at) else { return Ok(0) };
     let bytes = found.body.len().saturating_sub(first) as u64;

@@ -19,7 +19,7 @@ fn tables(tables: &[Vec<u8>]) -> Vec<u8> {
     [around(&[b"moov", b"trak", b"mdia", b"minf", b"stbl"], tables.concat()), boxed(b"mdat", &[0; 400])].concat()
 }
 
-/// A file whose one fragment of a track has these boxes; samples have 10 bytes if nothing says otherwise.
+/// A file with one track and one fragment that has these boxes; the default size of samples is 10 bytes.
 fn fragment(parts: &[Vec<u8>]) -> Vec<u8> {
     let trex = table(b"trex", &[0, 1, 1, 1024, 10, 0]);
     let moov = boxed(b"moov", &[boxed(b"trak", &[]), boxed(b"mvex", &trex)].concat());

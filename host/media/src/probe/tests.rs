@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-/// A tone of so many seconds, as ffmpeg writes it with these arguments to a pipe or, where it must seek, to a file.
+/// Makes a tone of this many seconds with ffmpeg; returns the file `name` that it writes with these arguments.
 fn audio(seconds: u32, args: &str, name: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);

@@ -8,7 +8,7 @@ use md5::{Digest, Md5};
 /// The login that a server accepts.
 #[derive(Debug, Clone, Copy)]
 pub struct Login {
-    /// `adobe` or `llnw`.
+    /// Name of the login method: `adobe` or `llnw`.
     pub method: &'static str,
     /// User name of the publisher.
     pub user: &'static str,

@@ -1,6 +1,6 @@
 //! Bits of a NAL unit without its emulation prevention bytes (ITU-T H.264 sections 7.3.1 and 9.1, H.265 likewise).
 
-/// The bytes of a NAL unit's payload, as they were before 00 00 was made 00 00 03.
+/// Iterates over the bytes of a NAL unit without emulation prevention bytes: of 00 00 03, only 00 00 remains.
 #[derive(Debug, Clone)]
 pub struct Rbsp<'a> {
     bytes: &'a [u8],
@@ -8,7 +8,7 @@ pub struct Rbsp<'a> {
 }
 
 impl<'a> Rbsp<'a> {
-    /// Of a whole NAL unit or its beginning.
+    /// Starts at the first of these bytes, which are a NAL unit or its beginning.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, zeros: 0 }
     }
@@ -29,7 +29,7 @@ impl Iterator for Rbsp<'_> {
     }
 }
 
-/// Reads bits, most significant first. `None`: there are no more.
+/// Reads bits, most significant first. Methods return `None` if too few bits remain.
 #[derive(Debug, Clone)]
 pub struct Bits<'a> {
     bytes: Rbsp<'a>,
@@ -38,12 +38,12 @@ pub struct Bits<'a> {
 }
 
 impl<'a> Bits<'a> {
-    /// Of a whole NAL unit or its beginning.
+    /// Starts at the first of these bytes, which are a NAL unit or its beginning.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes: Rbsp::new(bytes), byte: 0, left: 0 }
     }
 
-    /// One bit.
+    /// Reads one bit; true if it is 1.
     pub fn flag(&mut self) -> Option<bool> {
         if self.left == 0 {
             (self.byte, self.left) = (self.bytes.next()?, 8);
@@ -52,17 +52,17 @@ impl<'a> Bits<'a> {
         Some(self.byte >> self.left & 1 == 1)
     }
 
-    /// u(n), 32 bits at most.
+    /// Reads u(n): an unsigned number of `count` bits, 32 at most.
     pub fn bits(&mut self, count: u32) -> Option<u32> {
         (0..count).try_fold(0, |value, _| Some(value << 1 | u32::from(self.flag()?)))
     }
 
-    /// Passes over bits.
+    /// Skips `count` bits; `None` if fewer remain.
     pub fn skip(&mut self, count: u32) -> Option<()> {
         (0..count).try_for_each(|_| self.flag().map(drop))
     }
 
-    /// ue(v).
+    /// Reads ue(v): an unsigned Exp-Golomb code (ITU-T H.264 section 9.1).
     pub fn ue(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while !self.flag()? {
@@ -74,7 +74,7 @@ impl<'a> Bits<'a> {
         Some((1 << zeros) - 1 + self.bits(zeros)?)
     }
 
-    /// se(v).
+    /// Reads se(v): a signed Exp-Golomb code (ITU-T H.264 section 9.1.1).
     pub fn se(&mut self) -> Option<i32> {
         let code = i64::from(self.ue()?);
         i32::try_from(if code & 1 == 1 { code / 2 + 1 } else { -(code / 2) }).ok()

@@ -1,5 +1,5 @@
-//! Puts sound frames together from an elementary stream, as its bytes arrive: AAC in ADTS, MPEG audio, AC-3, E-AC-3, Opus. Frames
-//! and PES packets need not begin or end together. Each byte of a frame is copied once.
+//! Assembles audio frames from an elementary stream as its bytes arrive: AAC in ADTS, MPEG audio, AC-3, E-AC-3, Opus.
+//! Frames need not begin or end where PES packets do. Each byte of a frame is copied once.
 
 use super::super::clock::Times;
 use super::super::event::{AudioConfig, Codec, Config, Key, Notice, Packet, TICKS_PER_SECOND, Timing, TrackKind};
@@ -14,10 +14,10 @@ use crate::adts;
 struct Body {
     frame: Frame,
     place: u64,
-    /// Bytes of the elementary stream so far.
+    /// Bytes of the frame that have arrived, header included.
     bytes: usize,
     data: Vec<u8>,
-    /// Found by searching: handed out when another frame begins right behind it.
+    /// The frame was found by searching; it is handed out only if another frame follows directly.
     doubtful: bool,
 }
 
@@ -26,7 +26,7 @@ impl Body {
         self.bytes == self.frame.length
     }
 
-    /// Takes bytes; no more than it lacks.
+    /// Appends bytes to the frame; the caller passes no more than are missing.
     fn push(&mut self, bytes: &[u8]) {
         let header = self.frame.strip.saturating_sub(self.bytes);
         self.data.extend_from_slice(bytes.get(header..).unwrap_or_default());
@@ -34,29 +34,29 @@ impl Body {
     }
 }
 
-/// The frame that is gathered, and what must be known of those before. It holds two frames at most.
+/// The frame that is being assembled, and the state from earlier frames. It holds two frames at most.
 #[derive(Debug)]
 pub struct Frames {
     codec: Codec,
-    /// Bytes that may become a header, the first of which lies at this place.
+    /// Bytes that may be the start of a frame's header.
     head: Vec<u8>,
     body: Option<Body>,
-    /// The last bytes were no frame: one that looks like one must be followed by another.
+    /// The last bytes were no frame, so the next frame counts only if another frame follows it directly.
     searching: bool,
-    /// Why bytes without a beginning are not wanted.
+    /// Reason that is counted for bytes before the next frame.
     broken: Reason,
-    /// Bytes passed over since the last frame.
+    /// Number of bytes skipped since the last frame.
     skipped: u64,
     stamps: Stamps,
     /// The next byte is the first of a PES packet.
     fresh: bool,
-    /// A time that was read, its rate, and the samples since.
+    /// The last time that was read, in ticks of 90 kHz; the sample rate; the number of samples since that time.
     anchor: Option<(i64, u32, u64)>,
     config: Option<AudioConfig>,
 }
 
 impl Frames {
-    /// For frames of this codec.
+    /// Makes an assembler for frames of this codec.
     pub fn new(codec: Codec) -> Self {
         Self {
             codec,
@@ -72,13 +72,13 @@ impl Frames {
         }
     }
 
-    /// A PES packet begins.
+    /// Begins a PES packet with these times, if it has any.
     pub fn begin(&mut self, times: Option<Times>) {
         self.stamps.begin(times);
         self.fresh = true;
     }
 
-    /// The next bytes of the elementary stream.
+    /// Takes the next bytes of the elementary stream and hands out the frames that they complete.
     pub fn bytes(&mut self, mut bytes: &[u8], out: &mut Out) {
         while !bytes.is_empty() {
             if let Some(body) = self.body.as_mut().filter(|body| !body.is_whole()) {
@@ -103,7 +103,7 @@ impl Frames {
         }
     }
 
-    /// Looks whether the bytes in hand are a header.
+    /// Checks whether the bytes in `head` are a frame's header, and skips bytes that are not.
     fn look(&mut self, out: &mut Out) {
         loop {
             match head(self.codec, &self.head) {
@@ -190,7 +190,7 @@ impl Frames {
         );
     }
 
-    /// Bytes are missing, or no more come: the frame that is open cannot be used.
+    /// Discards an incomplete frame, because bytes are missing or no more follow. A complete frame is handed out.
     pub fn hole(&mut self, reason: Reason, out: &mut Out) {
         if let Some(body) = self.body.take() {
             if body.is_whole() {
@@ -208,13 +208,14 @@ impl Frames {
         self.anchor = None;
     }
 
-    /// Units and bytes that are held. A frame counts when it is handed out or thrown away.
+    /// Returns the units and bytes that are held. The units are 0: a frame is counted when it is handed out or
+    /// discarded.
     pub fn open(&self) -> (u64, u64) {
         (0, (self.head.len() + self.body.as_ref().map_or(0, |body| body.bytes)) as u64)
     }
 }
 
-/// Samples in ticks of 90 kHz, to the nearest.
+/// Converts a number of samples to ticks of 90 kHz, rounded to the nearest.
 pub fn ticks(samples: u64, rate: u32) -> i64 {
     let rate = i128::from(rate.max(1));
     let ticks = (i128::from(samples) * i128::from(TICKS_PER_SECOND) * 2 + rate) / (rate * 2);

@@ -1,7 +1,7 @@
 use super::super::super::event::{Event, Packet};
 use super::*;
 
-/// An AAC frame whose payload is so many bytes of this number; with a checksum or without.
+/// Makes an AAC frame whose payload is `payload` bytes of the value `byte`, with or without a checksum.
 fn frame(payload: usize, byte: u8, checksum: bool) -> Vec<u8> {
     let header = if checksum { 9 } else { 7 };
     let length = header + payload;

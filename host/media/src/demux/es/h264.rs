@@ -1,4 +1,5 @@
-//! H.264 (ITU-T H.264): what NAL units say, without decoding pictures: where access units begin, key frames, parameter sets.
+//! Reads NAL units of H.264 (ITU-T H.264) without decoding pictures: starts of access units, key frames, parameter
+//! sets.
 
 use std::collections::BTreeMap;
 
@@ -7,30 +8,31 @@ use super::bits::{Bits, Rbsp};
 use super::sps::Sps;
 use crate::limits::{DEMUX_PARAMETER_SET_BYTES_MAX, DEMUX_PARAMETER_SETS_MAX};
 
-/// nal_unit_type (table 7-1).
+/// Values of nal_unit_type (ITU-T H.264 table 7-1); this one is a slice of an IDR picture.
 const IDR: u8 = 5;
 const SEI: u8 = 6;
 const SPS: u8 = 7;
 const PPS: u8 = 8;
 const DELIMITER: u8 = 9;
 
-/// What a picture's NAL units say together.
+/// Facts about a picture, collected from all its NAL units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Picture {
-    /// There is a slice.
+    /// The picture has at least one slice.
     pub coded: bool,
-    /// It is an IDR picture.
+    /// The picture is an IDR picture.
     pub idr: bool,
-    /// recovery_frame_cnt of a recovery point.
+    /// recovery_frame_cnt of the picture's recovery point SEI message, if it has one.
     pub recovery: Option<u32>,
-    /// A slice is not of type I or SI.
+    /// At least one slice is of another type than I and SI.
     pub inter: bool,
-    /// Place in output order since the last IDR picture (TopFieldOrderCnt, section 8.2.1.1), where it can be told.
+    /// Place in output order since the last IDR picture (TopFieldOrderCnt, section 8.2.1.1); `None` if it is not known.
     pub order: Option<i64>,
 }
 
 impl Picture {
-    /// What a picture is to the decoder; `None`: no key, but of intra slices only.
+    /// Returns whether decoding can start at the picture. `None` if it has only intra slices, but is not marked as a
+    /// key frame.
     pub fn key(&self) -> Option<Key> {
         match (self.idr, self.recovery) {
             (true, _) => Some(Key::Sync),
@@ -41,8 +43,8 @@ impl Picture {
     }
 }
 
-/// Does this NAL unit, of which at least two bytes or all are there, begin an access unit (section 7.4.1.2.3)? `coded`: the one
-/// so far has slices.
+/// Returns whether a NAL unit begins an access unit (section 7.4.1.2.3). `nal` holds at least its first two bytes, or
+/// all if it is shorter; `coded` says whether the current access unit has slices.
 pub fn begins_unit(nal: &[u8], coded: bool) -> bool {
     let first_slice = || nal.get(1).is_some_and(|byte| byte & 0x80 != 0);
     match nal.first().map(|byte| byte & 0x1f) {
@@ -54,20 +56,20 @@ pub fn begins_unit(nal: &[u8], coded: bool) -> bool {
     }
 }
 
-/// Parameter sets, as they are now.
+/// The parameter sets that are in effect, and the picture order of the last reference picture.
 #[derive(Debug, Clone, Default)]
 pub struct H264 {
     sps: BTreeMap<u32, (Vec<u8>, Option<Sps>)>,
-    /// With the number of its SPS.
+    /// Picture parameter sets by id, each with the id of its SPS.
     pps: BTreeMap<u32, (u32, Vec<u8>)>,
-    /// They differ from what was told last.
+    /// Parameter sets have changed since the last configuration.
     changed: bool,
-    /// pic_order_cnt of the reference picture before (section 8.2.1.1).
+    /// prevPicOrderCntMsb and prevPicOrderCntLsb: the order of the previous reference picture (section 8.2.1.1).
     order: (i64, i64),
 }
 
 impl H264 {
-    /// Looks at a whole NAL unit.
+    /// Reads a whole NAL unit; updates the parameter sets and the facts about the picture.
     pub fn look(&mut self, nal: &[u8], picture: &mut Picture) {
         let Some((head, body)) = nal.split_first() else { return };
         match head & 0x1f {
@@ -85,7 +87,7 @@ impl H264 {
         }
     }
 
-    /// The configuration, if it changed since it was asked for last.
+    /// Returns the configuration if it has changed since the last call.
     pub fn changed(&mut self) -> Option<VideoConfig> {
         if !self.changed {
             return None;
@@ -95,13 +97,13 @@ impl H264 {
         Some(config)
     }
 
-    /// Ticks of 90 kHz from one frame to the next, where the parameter sets tell.
+    /// Returns the ticks of 90 kHz from one frame to the next, if the parameter sets contain a frame rate.
     pub fn frame_ticks(&self) -> Option<i64> {
         let (frames, seconds) = self.sps.values().find_map(|(_, sps)| sps.as_ref()?.frame_rate)?;
         Some(i64::from(seconds) * 90_000 / i64::from(frames.max(1))).filter(|ticks| *ticks > 0)
     }
 
-    /// There is an SPS and a PPS.
+    /// Returns whether there is at least one SPS and one PPS.
     pub fn is_ready(&self) -> bool {
         !self.sps.is_empty() && !self.pps.is_empty()
     }
@@ -135,7 +137,7 @@ impl H264 {
         self.changed = true;
     }
 
-    /// The start of a slice header (section 7.3.3). Is it of another type than I and SI?
+    /// Reads the start of a slice header (section 7.3.3). Returns whether the slice is of another type than I and SI.
     fn slice(&mut self, body: &[u8], idr: bool, reference: bool, first: bool, picture: &mut Picture) -> Option<bool> {
         let mut bits = Bits::new(body);
         bits.ue()?;
@@ -149,7 +151,7 @@ impl H264 {
         Some(inter)
     }
 
-    /// pic_order_cnt type 0 (section 8.2.1.1); fields and memory management apart.
+    /// Computes the picture order count of type 0 (section 8.2.1.1), without fields and memory management operations.
     fn order_of(&mut self, lsb: i64, max: i64, idr: bool, reference: bool) -> i64 {
         let (before_msb, before_lsb) = if idr { (0, 0) } else { self.order };
         let msb = match lsb - before_lsb {
@@ -163,7 +165,7 @@ impl H264 {
         msb + lsb
     }
 
-    /// AVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 5.3.3.1).
+    /// Builds the AVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 5.3.3.1) from the parameter sets.
     fn config(&self) -> Option<VideoConfig> {
         let (first, sps) = self.sps.values().next()?;
         let [_, profile, constraints, level, ..] = first[..] else { return None };
@@ -193,7 +195,8 @@ impl H264 {
     }
 }
 
-/// recovery_frame_cnt of a recovery point among the messages of a SEI NAL unit (sections 7.3.2.3 and D.1.8).
+/// Reads recovery_frame_cnt from the recovery point message of a SEI NAL unit, if it has one (sections 7.3.2.3 and
+/// D.1.8).
 fn recovery_point(body: &[u8]) -> Option<u32> {
     let mut bytes = Rbsp::new(body);
     loop {

@@ -1,33 +1,33 @@
-//! Headers of sound frames: their length and what they hold.
+//! Reads the headers of audio frames: the length of the frame and its configuration.
 
 use super::super::event::{AudioConfig, Codec};
 use crate::adts;
 
-/// What the first bytes of a frame say.
+/// The result of reading a frame's header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Head {
-    /// More bytes are needed to tell.
+    /// More bytes are needed to decide.
     More,
-    /// Here no frame begins.
+    /// No frame begins at these bytes.
     Bad,
-    /// A frame.
+    /// A frame begins here; its header was read.
     Frame(Frame),
 }
 
-/// A frame's measures.
+/// Lengths and configuration of a frame, from its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// Bytes before what is handed out.
+    /// Bytes at the start of the frame that are not handed out, such as the ADTS header.
     pub strip: usize,
-    /// Bytes in all; more than [`strip`](Self::strip).
+    /// Bytes of the whole frame; always more than [`strip`](Self::strip).
     pub length: usize,
-    /// Samples of one channel.
+    /// Number of samples of one channel in the frame.
     pub samples: u32,
-    /// What a decoder needs.
+    /// The configuration that a decoder needs for the frame.
     pub config: AudioConfig,
 }
 
-/// Most bytes that are needed to read a header.
+/// Largest number of bytes that is needed to read a header.
 pub const HEAD_MAX: usize = 64;
 
 /// Reads the header of a frame in this codec.
@@ -47,7 +47,7 @@ pub fn head(codec: Codec, bytes: &[u8]) -> Head {
     }
 }
 
-/// So few bytes that they may still become a header.
+/// Returns whether the bytes are too few to decide, but may be the start of a header.
 fn is_possible(codec: Codec, bytes: &[u8]) -> bool {
     match (codec, bytes) {
         (_, []) => true,
@@ -79,7 +79,8 @@ fn aac(bytes: &[u8]) -> Option<Frame> {
     })
 }
 
-/// kb/s by bitrate_index (ISO/IEC 11172-3 section 2.4.2.3, 13818-3): layers 1 to 3 of MPEG-1, then layer 1 and the others of MPEG-2.
+/// kb/s by bitrate_index (ISO/IEC 11172-3 section 2.4.2.3, 13818-3): layers 1 to 3 of MPEG-1, then layer 1 and the
+/// others of MPEG-2.
 const BITRATES: [[u32; 15]; 5] = [
     [0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
     [0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
@@ -127,7 +128,7 @@ const AC3_BITRATES: [u32; 19] =
 /// Channels by acmod, without the low frequency channel.
 const AC3_CHANNELS: [u8; 8] = [2, 1, 2, 3, 3, 4, 4, 5];
 
-/// AC-3 (ETSI TS 102 366 section 4.4.1) and E-AC-3 (annex E.1.3.1): told apart by bsid.
+/// Reads the header of AC-3 (ETSI TS 102 366 section 4.4.1) or E-AC-3 (annex E.1.3.1); bsid shows which it is.
 fn ac3(bytes: &[u8]) -> Option<Frame> {
     let &[0x0b, 0x77, c, d, e, f, g, h, ..] = bytes else { return None };
     let bsid = f >> 3;
@@ -164,7 +165,8 @@ fn eac3([c, d, e]: [u8; 3]) -> Option<Frame> {
     Some(Frame { strip: 0, length, samples, config: config(Codec::Eac3, rate, channels) })
 }
 
-/// Opus in a transport stream: opus_control_header (ETSI TS 103 491 and the Opus in TS draft), then one packet (RFC 6716).
+/// Opus in a transport stream: opus_control_header (ETSI TS 103 491 and the Opus in TS draft), then one packet (RFC
+/// 6716).
 fn opus(bytes: &[u8]) -> Option<Frame> {
     let &[0x7f, second, ..] = bytes else { return None };
     if second & 0xe0 != 0xe0 {

@@ -1,4 +1,5 @@
-//! H.265 (ITU-T H.265): what NAL units say, without decoding pictures: where access units begin, key frames, parameter sets.
+//! Reads NAL units of H.265 (ITU-T H.265) without decoding pictures: starts of access units, key frames, parameter
+//! sets.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use super::bits::{Bits, Rbsp};
 use super::h264::Picture;
 use crate::limits::{DEMUX_PARAMETER_SET_BYTES_MAX, DEMUX_PARAMETER_SETS_MAX};
 
-/// nal_unit_type (table 7-1).
+/// Values of nal_unit_type (ITU-T H.265 table 7-1); this one is a video parameter set.
 const VPS: u8 = 32;
 const SPS: u8 = 33;
 const PPS: u8 = 34;
@@ -17,8 +18,8 @@ fn kind(nal: &[u8]) -> Option<u8> {
     nal.first().map(|byte| byte >> 1 & 0x3f)
 }
 
-/// Does this NAL unit, of which at least three bytes or all are there, begin an access unit (section 7.4.2.4.4)? `coded`: the one
-/// so far has slices.
+/// Returns whether a NAL unit begins an access unit (section 7.4.2.4.4). `nal` holds at least its first three bytes, or
+/// all if it is shorter; `coded` says whether the current access unit has slices.
 pub fn begins_unit(nal: &[u8], coded: bool) -> bool {
     // first_slice_segment_in_pic_flag follows the NAL unit's two bytes.
     let first_slice = || nal.get(2).is_some_and(|byte| byte & 0x80 != 0);
@@ -30,16 +31,16 @@ pub fn begins_unit(nal: &[u8], coded: bool) -> bool {
     }
 }
 
-/// Parameter sets, as they are now.
+/// The parameter sets that are in effect.
 #[derive(Debug, Clone, Default)]
 pub struct Hevc {
-    /// By type and number.
+    /// Parameter sets by nal_unit_type and id.
     sets: BTreeMap<(u8, u32), Vec<u8>>,
     changed: bool,
 }
 
 impl Hevc {
-    /// Looks at a whole NAL unit.
+    /// Reads a whole NAL unit; updates the parameter sets and the facts about the picture.
     pub fn look(&mut self, nal: &[u8], picture: &mut Picture) {
         let Some(kind) = kind(nal) else { return };
         let body = nal.get(2..).unwrap_or_default();
@@ -53,7 +54,7 @@ impl Hevc {
         }
     }
 
-    /// The configuration, if it changed since it was asked for last.
+    /// Returns the configuration if it has changed since the last call.
     pub fn changed(&mut self) -> Option<VideoConfig> {
         if !self.changed {
             return None;
@@ -63,7 +64,7 @@ impl Hevc {
         Some(config)
     }
 
-    /// There is one of each kind.
+    /// Returns whether there is at least one VPS, one SPS and one PPS.
     pub fn is_ready(&self) -> bool {
         [VPS, SPS, PPS].iter().all(|kind| self.sets.keys().any(|(known, _)| known == kind))
     }
@@ -85,7 +86,7 @@ impl Hevc {
         self.changed = true;
     }
 
-    /// HEVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 8.3.3.1).
+    /// Builds the HEVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 8.3.3.1) from the parameter sets.
     fn config(&self) -> Option<VideoConfig> {
         if !self.is_ready() {
             return None;
@@ -117,11 +118,11 @@ struct Layers {
     id: u32,
     layers: u8,
     nested: bool,
-    /// Profile, tier and level as they stand in the record.
+    /// Profile, tier and level, with the bytes of the decoder configuration record.
     profile: [u8; 12],
     width: u32,
     height: u32,
-    /// chroma_format_idc, bit_depth_luma_minus8, bit_depth_chroma_minus8.
+    /// chroma_format_idc, bit_depth_luma_minus8 and bit_depth_chroma_minus8, in this order.
     chroma: (u8, u8, u8),
 }
 
@@ -178,7 +179,7 @@ impl Layers {
     }
 }
 
-/// What a picture is to the decoder.
+/// Returns whether decoding can start at the picture.
 pub fn key(picture: &Picture) -> Key {
     picture.key().unwrap_or(Key::No)
 }

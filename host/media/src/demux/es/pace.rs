@@ -1,31 +1,31 @@
-//! Times of pictures for which the source tells none: the frame rate, and the place in output order.
+//! Computes times for pictures without timestamps, from the frame rate and the output order.
 
 use super::super::clock::Times;
 use super::h264::Picture;
 
-/// Ticks of 90 kHz of a frame where nothing tells: 25 frames a second.
+/// Duration of a frame in ticks of 90 kHz if no frame rate is known: 25 frames per second.
 const FRAME_TICKS: i64 = 3600;
 
-/// What is known of the pictures so far.
+/// Times and rates of the pictures up to now.
 #[derive(Debug, Clone, Default)]
 pub struct Pace {
     last: Option<Times>,
-    /// Ticks from one frame to the next, as seen.
+    /// Ticks of 90 kHz from one frame to the next, measured between times that were read.
     step: Option<i64>,
-    /// Pictures since the last time that was read.
+    /// Number of pictures since the last time that was read.
     since: i64,
-    /// The last decoding time that was read.
+    /// The last decoding time that was read, in ticks of 90 kHz.
     read: Option<i64>,
-    /// A presentation time that was read, and the picture's place in output order.
+    /// The last presentation time that was read, and the output order of its picture.
     anchor: Option<(i64, i64)>,
-    /// Presentation minus decoding time of the last key frame that had both.
+    /// Presentation minus decoding time of the last key frame with timestamps, in ticks of 90 kHz.
     delay: i64,
-    /// Bytes of the last picture.
+    /// Size of the last picture in bytes.
     pub bytes: usize,
 }
 
 impl Pace {
-    /// Takes the times that the source tells.
+    /// Records the times that the source sent for a picture, and returns them.
     pub fn read(&mut self, times: Times, picture: &Picture) -> Times {
         if let Some(read) = self.read {
             self.step = Some((times.dts - read) / (self.since + 1)).filter(|step| *step > 0).or(self.step);
@@ -38,7 +38,7 @@ impl Pace {
         times
     }
 
-    /// Works out the times of the next picture. `None`: there was none with times before it.
+    /// Computes the times of the next picture. `None` if no earlier picture had times.
     pub fn next(&mut self, picture: &Picture, ticks: Option<i64>) -> Option<Times> {
         let last = self.last?;
         let step = ticks.or(self.step).unwrap_or(FRAME_TICKS);
@@ -59,7 +59,7 @@ impl Pace {
         self.last
     }
 
-    /// Forgets the times.
+    /// Forgets all times and rates; the size of the last picture stays.
     pub fn reset(&mut self) {
         *self = Self { bytes: self.bytes, ..Self::default() };
     }

@@ -1,5 +1,5 @@
-//! Puts access units together from an elementary stream of NAL units with start codes (ITU-T H.264 annex B, H.265 annex B), as its
-//! bytes arrive. Each byte is copied once, behind a length of four bytes in place of its start code.
+//! Assembles access units from an elementary stream of NAL units with start codes (ITU-T H.264 annex B, H.265 annex B),
+//! as its bytes arrive. A length of four bytes replaces each start code; each byte of a NAL unit is copied once.
 
 use super::super::clock::Times;
 use super::super::event::{Config, Key, Packet, Timing, TrackKind, VideoConfig};
@@ -11,9 +11,9 @@ use super::pace::Pace;
 use super::stamps::Stamps;
 use crate::limits::{DEMUX_KEY_WAIT_TICKS, DEMUX_UNIT_BYTES_MAX};
 
-/// Bytes of the length before a NAL unit.
+/// Number of bytes of the length before each NAL unit.
 const LENGTH: usize = 4;
-/// The state of what knows the codec.
+/// The parser for the codec, with its parameter sets.
 #[derive(Debug)]
 enum Format {
     H264(H264),
@@ -21,7 +21,7 @@ enum Format {
 }
 
 impl Format {
-    /// Bytes of a NAL unit that tell whether an access unit begins with it.
+    /// Returns how many bytes of a NAL unit are needed to decide whether it begins an access unit.
     fn telling(&self) -> usize {
         match self {
             Self::H264(_) => 2,
@@ -30,40 +30,41 @@ impl Format {
     }
 }
 
-/// The access unit that is gathered, and what must be known of those before.
+/// The access unit that is being assembled, and the state from earlier ones.
 #[derive(Debug)]
 pub struct Pictures {
     format: Format,
-    /// NAL units with their lengths; the last one is not complete. Without one: the end of bytes that are not wanted.
+    /// NAL units with their lengths, of which the last is incomplete. Without a NAL unit: the last unused bytes, in
+    /// which a start code may begin.
     unit: Vec<u8>,
-    /// Where the length of the last NAL unit is, and where that NAL unit began in the elementary stream.
+    /// Index in `unit` of the last NAL unit's length, and the place in the elementary stream where that NAL unit began.
     nal: Option<(usize, u64)>,
     nals: usize,
-    /// It is not known yet whether the last NAL unit begins an access unit.
+    /// More bytes are needed to decide whether the last NAL unit begins an access unit.
     undecided: bool,
-    /// An access unit has begun.
+    /// The start of the current access unit was seen.
     begun: bool,
     times: Option<Times>,
     picture: Picture,
-    /// Why bytes without a beginning are not wanted.
+    /// Reason that is counted for bytes before the next access unit.
     broken: Reason,
     stamps: Stamps,
     pace: Pace,
-    /// No picture was handed out yet.
+    /// No picture was handed out since the start or the last restart.
     waiting: bool,
     waits_since: Option<i64>,
-    /// Each PES packet so far began with an access unit, and there were so many.
+    /// Number of PES packets up to now, if each began with an access unit; `None` if one did not.
     pub aligned: Option<u32>,
     pes_began_at: Option<u64>,
 }
 
 impl Pictures {
-    /// For H.264.
+    /// Makes an assembler for H.264 that waits for a key frame.
     pub fn h264() -> Self {
         Self::new(Format::H264(H264::default()))
     }
 
-    /// For H.265.
+    /// Makes an assembler for H.265 that waits for a key frame.
     pub fn hevc() -> Self {
         Self::new(Format::Hevc(Hevc::default()))
     }
@@ -88,7 +89,7 @@ impl Pictures {
         }
     }
 
-    /// A PES packet begins.
+    /// Begins a PES packet with these times, if it has any.
     pub fn begin(&mut self, times: Option<Times>) {
         self.stamps.begin(times);
         if self.pes_began_at.replace(self.stamps.at()).is_some() {
@@ -97,7 +98,7 @@ impl Pictures {
         }
     }
 
-    /// The next bytes of the elementary stream.
+    /// Takes the next bytes of the elementary stream and hands out the access units that they complete.
     pub fn bytes(&mut self, mut bytes: &[u8], out: &mut Out) {
         while !bytes.is_empty() {
             let before = self.nal.map_or(0, |(at, _)| at + LENGTH);
@@ -121,7 +122,7 @@ impl Pictures {
         }
     }
 
-    /// Bytes that no start code is in.
+    /// Appends bytes that contain no start code.
     fn append(&mut self, bytes: &[u8], out: &mut Out) {
         self.stamps.advance(bytes.len());
         self.unit.extend_from_slice(bytes);
@@ -141,8 +142,8 @@ impl Pictures {
         }
     }
 
-    /// The last NAL unit is complete, but for so many zeros at the end of it that belong to the next start code.
-    /// Answers how many zeros there were.
+    /// Ends the last NAL unit, at whose end `zeros` zero bytes belong to the next start code. Returns the number of
+    /// zero bytes that were removed.
     fn end_nal(&mut self, zeros: usize, out: &mut Out) -> usize {
         let trimmed = self.trim(zeros, out);
         if self.undecided {
@@ -170,7 +171,8 @@ impl Pictures {
         trimmed
     }
 
-    /// Takes off the zeros at the end of a NAL unit: `code` of them belong to a start code, which is counted where it is found.
+    /// Removes the zero bytes at the end of a NAL unit and returns their number. Counts them, except `code` of them
+    /// that belong to the next start code.
     fn trim(&mut self, code: usize, out: &mut Out) -> usize {
         let start = self.nal.map_or(0, |(at, _)| at + LENGTH);
         let zeros = self.unit.get(start..).unwrap_or_default().iter().rev().take_while(|byte| **byte == 0).count();
@@ -179,7 +181,7 @@ impl Pictures {
         zeros
     }
 
-    /// Does the last NAL unit begin an access unit?
+    /// Decides whether the last NAL unit begins an access unit; if it does, hands out the previous one.
     fn decide(&mut self, out: &mut Out) {
         self.undecided = false;
         let Some((at, place)) = self.nal else { return };
@@ -210,7 +212,7 @@ impl Pictures {
         }
     }
 
-    /// What was gathered cannot be used, nor what follows up to the next beginning.
+    /// Discards the open access unit and all bytes up to the next one.
     pub fn discard(&mut self, reason: Reason, out: &mut Out) {
         let units = u64::from(self.begun);
         out.drop(TrackKind::Video, reason, units, self.media());
@@ -218,14 +220,14 @@ impl Pictures {
         self.broken = reason;
     }
 
-    /// As [`discard`](Self::discard): bytes are missing.
+    /// Discards like [`discard`](Self::discard) and forgets the times of PES packets, because bytes are missing.
     pub fn hole(&mut self, reason: Reason, out: &mut Out) {
         self.discard(reason, out);
         self.stamps.reset();
         self.pes_began_at = None;
     }
 
-    /// The access unit is complete: the stream ends, or is known to begin another one next.
+    /// Hands out the open access unit as complete, because the stream ends or the next access unit is known to follow.
     pub fn flush(&mut self, out: &mut Out) {
         self.end_nal(0, out);
         if self.begun {
@@ -235,7 +237,7 @@ impl Pictures {
         self.clear();
     }
 
-    /// What follows is another stream: its first picture must be a key frame.
+    /// Prepares for an unrelated stream, whose first picture that is handed out is a key frame.
     pub fn restart(&mut self) {
         (self.waiting, self.waits_since, self.broken) = (true, None, Reason::Truncated);
         self.pace.reset();
@@ -243,7 +245,7 @@ impl Pictures {
         self.pes_began_at = None;
     }
 
-    /// Units (0 or 1) and bytes that are held.
+    /// Returns the number of units (0 or 1) and of bytes that are held.
     pub fn open(&self) -> (u64, u64) {
         (u64::from(self.begun), self.media() as u64)
     }
@@ -258,7 +260,7 @@ impl Pictures {
         (self.times, self.picture) = (None, Picture::default());
     }
 
-    /// Hands out what was gathered.
+    /// Hands out the assembled access unit, or counts why it cannot be used.
     fn emit(&mut self, out: &mut Out) {
         if !self.begun {
             out.drop(TrackKind::Video, self.broken, 0, self.media());
@@ -314,7 +316,8 @@ impl Pictures {
     }
 }
 
-/// Where the next start code lies: how many of its zeros are at the end of `before`, and where in `bytes` the rest begins.
+/// Finds the next start code. Returns how many of its zeros are at the end of `before`, and the index in `bytes` at
+/// which the rest begins.
 fn start_code(before: &[u8], bytes: &[u8]) -> Option<(usize, usize)> {
     match (before, bytes) {
         ([.., 0, 0], [1, ..]) => return Some((2, 0)),

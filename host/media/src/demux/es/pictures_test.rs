@@ -19,7 +19,7 @@ fn packets(out: &mut Out) -> Vec<Packet> {
         .collect()
 }
 
-/// With start codes of three or four bytes and zeros behind NAL units, in turns.
+/// Joins NAL units with alternating start codes of three or four bytes, and zeros after NAL units.
 fn annex_b(nals: &[&[u8]]) -> Vec<u8> {
     let codes: [&[u8]; 3] = [&[0, 0, 0, 1], &[0, 0, 1], &[0, 0, 0, 0, 0, 1]];
     nals.iter().enumerate().flat_map(|(n, nal)| [codes[n % 3], nal].concat()).collect()

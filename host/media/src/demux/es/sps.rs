@@ -1,35 +1,35 @@
-//! Sequence parameter sets of H.264 (ITU-T H.264 sections 7.3.2.1.1 and E.1.1), as far as something here needs them.
+//! Reads the fields of H.264 sequence parameter sets that the demuxer needs (ITU-T H.264 sections 7.3.2.1.1 and E.1.1).
 
 use super::bits::Bits;
 
-/// What an SPS says.
+/// The fields of an SPS that the demuxer needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sps {
-    /// seq_parameter_set_id.
+    /// seq_parameter_set_id, 0 to 31: picture parameter sets refer to it.
     pub id: u32,
-    /// Pixels, cropped.
+    /// Width in pixels, after cropping.
     pub width: u32,
-    /// Pixels, cropped.
+    /// Height in pixels, after cropping.
     pub height: u32,
-    /// chroma_format_idc, bit_depth_luma_minus8, bit_depth_chroma_minus8.
+    /// chroma_format_idc, bit_depth_luma_minus8 and bit_depth_chroma_minus8, in this order.
     pub chroma: (u8, u8, u8),
-    /// Frames a second as a fraction: time_scale and twice num_units_in_tick.
+    /// Frames per second as a fraction: time_scale over twice num_units_in_tick.
     pub frame_rate: Option<(u32, u32)>,
-    /// Bits of pic_order_cnt_lsb; `None`: pic_order_cnt_type is not 0.
+    /// Number of bits of pic_order_cnt_lsb; `None` if pic_order_cnt_type is not 0.
     pub order_bits: Option<u32>,
-    /// Bits of frame_num.
+    /// Number of bits of frame_num in slice headers, 4 to 16.
     frame_bits: u32,
-    /// separate_colour_plane_flag.
+    /// separate_colour_plane_flag: slice headers contain a colour_plane_id of two bits.
     planes: bool,
-    /// frame_mbs_only_flag.
+    /// frame_mbs_only_flag: all pictures are frames, so slice headers contain no field_pic_flag.
     frames_only: bool,
 }
 
-/// Profiles with chroma format, bit depths and scaling matrices.
+/// Values of profile_idc whose SPS contains chroma format, bit depths and scaling matrices.
 const HIGH: [u32; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
 
 impl Sps {
-    /// Reads what follows the NAL unit's first byte.
+    /// Reads an SPS from the bytes after the NAL unit's first byte.
     pub fn parse(body: &[u8]) -> Option<Self> {
         let mut bits = Bits::new(body);
         let profile = bits.bits(8)?;
@@ -88,7 +88,7 @@ impl Sps {
         })
     }
 
-    /// pic_order_cnt_lsb of a slice whose header was read up to its pic_parameter_set_id.
+    /// Reads pic_order_cnt_lsb from a slice header that was read up to and including pic_parameter_set_id.
     pub fn order_lsb(&self, bits: &mut Bits<'_>, idr: bool) -> Option<u32> {
         let order = self.order_bits?;
         bits.skip(if self.planes { 2 } else { 0 } + self.frame_bits)?;
@@ -102,7 +102,7 @@ impl Sps {
     }
 }
 
-/// pic_order_cnt_type and what belongs to it.
+/// Reads pic_order_cnt_type and its fields. Returns the number of bits of pic_order_cnt_lsb for type 0.
 fn order(bits: &mut Bits<'_>) -> Option<Option<u32>> {
     match bits.ue()? {
         0 => Some(Some(bits.ue().filter(|bits| *bits <= 12)? + 4)),
@@ -131,7 +131,7 @@ fn scaling_list(bits: &mut Bits<'_>, size: usize) -> Option<()> {
     Some(())
 }
 
-/// The frame rate of the VUI; what comes after it is of no interest.
+/// Reads the frame rate from the VUI; the fields after it are not read.
 fn timing(bits: &mut Bits<'_>) -> Option<(u32, u32)> {
     const EXTENDED_SAR: u32 = 255;
     if bits.flag()? && bits.bits(8)? == EXTENDED_SAR {

@@ -1,23 +1,23 @@
-//! Which time belongs to which access unit or frame: that of the PES packet in which it is the first to begin
-//! (ISO/IEC 13818-1 section 2.4.3.7). PES packets and units need not begin together.
+//! Assigns the times of PES packets to access units and frames. A PES packet's time belongs to the first unit that
+//! begins in it (ISO/IEC 13818-1 section 2.4.3.7); the unit need not begin where the PES packet does.
 
 use std::collections::VecDeque;
 
 use super::super::clock::Times;
 
-/// PES packets whose time may still be asked for: a unit's first bytes lie in the last two, whatever their lengths.
+/// Number of PES packets whose times are kept; a unit begins in one of the last two.
 const KEPT: usize = 16;
 
 /// The times of the last PES packets, by their place in the elementary stream.
 #[derive(Debug, Clone, Default)]
 pub struct Stamps {
-    /// Bytes of the elementary stream so far.
+    /// Number of bytes of the elementary stream up to now.
     at: u64,
     known: VecDeque<(u64, Option<Times>)>,
 }
 
 impl Stamps {
-    /// A PES packet begins, with or without times.
+    /// Begins a PES packet, with or without times.
     pub fn begin(&mut self, times: Option<Times>) {
         if self.known.len() >= KEPT {
             self.known.pop_front();
@@ -25,17 +25,18 @@ impl Stamps {
         self.known.push_back((self.at, times));
     }
 
-    /// Bytes of it were looked at.
+    /// Counts bytes of the elementary stream that were read.
     pub fn advance(&mut self, bytes: usize) {
         self.at += bytes as u64;
     }
 
-    /// Place of the next byte.
+    /// Returns the place of the next byte in the elementary stream.
     pub fn at(&self) -> u64 {
         self.at
     }
 
-    /// The time of the unit that begins at this place. `None`: the PES packet has none, or it was another unit's.
+    /// Takes the times for the unit that begins at this place. `None` if the PES packet has no times, or an earlier
+    /// unit took them.
     pub fn take(&mut self, place: u64) -> Option<Times> {
         let mut found = None;
         while self.known.front().is_some_and(|(begin, _)| *begin <= place) {
@@ -44,7 +45,7 @@ impl Stamps {
         found?.1
     }
 
-    /// Forgets all.
+    /// Forgets the times of all PES packets; the place in the elementary stream stays.
     pub fn reset(&mut self) {
         self.known.clear();
     }

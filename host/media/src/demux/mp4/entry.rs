@@ -1,4 +1,5 @@
-//! Sample entries (ISO/IEC 14496-12 section 8.5.2, ISO/IEC 14496-15): how the samples of a track are coded.
+//! Reads sample entries (ISO/IEC 14496-12 section 8.5.2, ISO/IEC 14496-15), which describe the coding of a track's
+//! samples.
 
 use super::super::es::bits::Bits;
 use super::super::event::{AudioConfig, Codec, Config, VideoConfig};
@@ -6,16 +7,16 @@ use crate::adts;
 use crate::limits::DEMUX_STREAMS_MAX;
 use crate::probe::boxes::{Boxes, child};
 
-/// One way in which samples are coded.
+/// A sample entry: the coding of some samples of a track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// How they are coded.
+    /// The codec of the samples.
     pub codec: Codec,
-    /// Encrypted (`encv`, `enca`).
+    /// Whether the samples are encrypted (`encv`, `enca`).
     pub encrypted: bool,
-    /// What a decoder needs; `None` where that is not known.
+    /// The configuration that a decoder needs; `None` if it is not known.
     pub config: Option<Config>,
-    /// Bytes of the length before each NAL unit, 1 to 4.
+    /// Number of bytes of the length before each NAL unit, 1 to 4.
     pub length_bytes: usize,
 }
 
@@ -25,7 +26,7 @@ const VISUAL: usize = 78;
 const AUDIO: [usize; 3] = [28, 44, 64];
 
 impl Entry {
-    /// All entries of an `stsd`.
+    /// Reads all entries of an `stsd` box.
     pub fn all(stsd: &[u8]) -> Vec<Self> {
         let entries = Boxes::of(stsd.get(8..).unwrap_or_default());
         entries.take(DEMUX_STREAMS_MAX).map(|found| Self::parse(&found.name, found.body)).collect()
@@ -52,7 +53,8 @@ impl Entry {
     }
 }
 
-/// `length`: the byte of the record whose last two bits tell the bytes of a length, less 1.
+/// Reads a video entry. `length` is the index of the record's byte whose last two bits hold the number of bytes of a
+/// NAL unit length, less 1.
 fn pictures(codec: Codec, body: &[u8], record: Option<&[u8]>, length: usize) -> Option<Entry> {
     let mut record = record?.to_vec();
     let short = |at: usize| body.get(at..at + 2)?.try_into().ok().map(u16::from_be_bytes);
@@ -74,7 +76,7 @@ fn plain(codec: Codec, body: &[u8], record: &[u8]) -> Entry {
     Entry { codec, encrypted: false, config: Some(Config::Audio(config)), length_bytes: 4 }
 }
 
-/// By the descriptors of `esds` (ISO/IEC 14496-1 section 7.2.6).
+/// Reads an `mp4a` entry from the descriptors of its `esds` box (ISO/IEC 14496-1 section 7.2.6).
 fn mpeg4(body: &[u8], esds: &[u8]) -> Option<Entry> {
     // ES_ID and flags, and what they bring along.
     let stream = descriptor(esds.get(4..)?, 3)?;
@@ -101,7 +103,7 @@ fn mpeg4(body: &[u8], esds: &[u8]) -> Option<Entry> {
     Some(Entry { codec: Codec::Aac, encrypted: false, config: Some(Config::Audio(config)), length_bytes: 4 })
 }
 
-/// Body of the descriptor with this tag, which comes first or later.
+/// Returns the body of the first descriptor with this tag.
 fn descriptor(mut bytes: &[u8], tag: u8) -> Option<&[u8]> {
     loop {
         let (found, mut rest) = bytes.split_first()?;
@@ -121,7 +123,7 @@ fn descriptor(mut bytes: &[u8], tag: u8) -> Option<&[u8]> {
     }
 }
 
-/// Rate and channels of an AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2.1).
+/// Reads the sample rate and the number of channels from an AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2.1).
 fn specific(record: &[u8]) -> Option<(u32, u8)> {
     // No emulation prevention in it: zeros and a 3 cannot meet in its first 8 bytes but in a rate of 24 bits, which nobody uses.
     let mut bits = Bits::new(record.get(..record.len().min(8))?);

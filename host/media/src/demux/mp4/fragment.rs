@@ -1,31 +1,31 @@
-//! What `moof` says (ISO/IEC 14496-12 section 8.8): where the samples of a fragment lie, and their times.
+//! Reads `moof` boxes (ISO/IEC 14496-12 section 8.8): the places and the times of a fragment's samples.
 
 use super::init::{Defaults, Track, field};
 use crate::limits::{DEMUX_SAMPLES_MAX, DEMUX_STREAMS_MAX};
 use crate::probe::boxes::{Box, Boxes, child, number32, number64};
 
-/// A sample that is announced.
+/// A sample that a `moof` announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sample {
-    /// track_ID.
+    /// track_ID of the track to which the sample belongs.
     pub track: u32,
-    /// Its entry in the track's sample entries, from 1.
+    /// Index of its entry among the track's sample entries, counted from 1.
     pub entry: u32,
-    /// Place of its first byte since the segment began; below 0: before it.
+    /// Place of its first byte, counted from the start of the segment; negative if it lies before the segment.
     pub at: i64,
-    /// Bytes.
+    /// Size of the sample in bytes.
     pub size: u32,
     /// Decoding time in the track's ticks.
     pub dts: i64,
     /// Presentation minus decoding time in the track's ticks.
     pub composition: i32,
-    /// In the track's ticks.
+    /// Duration in the track's ticks.
     pub duration: u32,
-    /// sample_is_non_sync_sample is not set.
+    /// Whether it is a sync sample: sample_is_non_sync_sample is not set.
     pub sync: bool,
 }
 
-/// Where each track's time goes on if a fragment does not say.
+/// The end time of each track's last fragment, at which the next one begins if it has no `tfdt`.
 #[derive(Debug, Clone, Default)]
 pub struct Ends(Vec<(u32, i64)>);
 
@@ -41,17 +41,17 @@ impl Ends {
         }
     }
 
-    /// Forgets all.
+    /// Forgets the times of all tracks.
     pub fn reset(&mut self) {
         self.0.clear();
     }
 }
 
-/// sample_is_non_sync_sample (section 8.8.3.1).
+/// The bit sample_is_non_sync_sample in sample flags (ISO/IEC 14496-12 section 8.8.3.1).
 const NON_SYNC: u32 = 0x0001_0000;
 
-/// All samples of a `moof` that begins at `at`, in the order of their bytes. `None`: it makes no sense, or has more than
-/// [`DEMUX_SAMPLES_MAX`].
+/// Returns all samples of a `moof` that begins at `at`, in the order of their bytes. `None` if the box is invalid or
+/// has more than [`DEMUX_SAMPLES_MAX`] samples.
 pub fn samples(moof: &[u8], at: u64, tracks: &[Track], ends: &mut Ends) -> Option<Vec<Sample>> {
     let start = i64::try_from(at).ok()?;
     let mut samples = Vec::new();
@@ -64,7 +64,7 @@ pub fn samples(moof: &[u8], at: u64, tracks: &[Track], ends: &mut Ends) -> Optio
     Some(samples)
 }
 
-/// One track's samples; answers where its data end.
+/// Reads the samples of one `traf`; returns the place where its data end.
 fn fragment(
     traf: &[u8],
     start: i64,
@@ -102,7 +102,7 @@ fn fragment(
     Some(place)
 }
 
-/// `tfdt`. 32 bits go on where they wrap.
+/// Reads the decoding time from `tfdt`. A time of 32 bits that has wrapped is continued after `before`.
 fn time(traf: &[u8], before: Option<i64>) -> Option<i64> {
     const TURN: i64 = 1 << 32;
     let body = child(traf, b"tfdt")?;
@@ -119,7 +119,7 @@ fn time(traf: &[u8], before: Option<i64>) -> Option<i64> {
     })
 }
 
-/// One `trun`: answers where its data end, and the time after it.
+/// Reads the samples of one `trun`; returns the place where its data end, and the decoding time after its last sample.
 fn run(
     found: &Box<'_>,
     (base, place): (i64, i64),

@@ -18,7 +18,7 @@ fn read(trafs: &[Vec<Vec<u8>>], ends: &mut Ends) -> Option<Vec<Sample>> {
     samples(&moof, 1000, &[track()], ends)
 }
 
-/// Place, size, time, composition and sync of each.
+/// Returns place, size, decoding time, composition time and sync flag of each sample.
 fn facts(samples: &[Sample]) -> Vec<(i64, u32, i64, i32, bool)> {
     samples.iter().map(|sample| (sample.at, sample.size, sample.dts, sample.composition, sample.sync)).collect()
 }

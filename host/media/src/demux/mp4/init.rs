@@ -1,41 +1,42 @@
-//! What `moov` says (ISO/IEC 14496-12 section 8.2): tracks, their time scales, edit lists and defaults.
+//! Reads `moov` boxes (ISO/IEC 14496-12 section 8.2): tracks with their time scales, edit lists and defaults.
 
 use super::super::event::TICKS_PER_SECOND;
 use super::entry::Entry;
 use crate::limits::DEMUX_STREAMS_MAX;
 use crate::probe::boxes::{Boxes, child, number32, number64};
 
-/// A track.
+/// A track that `moov` announces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Track {
-    /// track_ID.
+    /// track_ID from the track's `tkhd` box.
     pub id: u32,
-    /// Ticks a second.
+    /// Time scale of the track in ticks per second, from `mdhd`.
     pub scale: u32,
-    /// ISO 639-2 code.
+    /// Language from `mdhd`, as an ISO 639-2 code such as `deu`; `None` for `und`.
     pub language: Option<String>,
-    /// Sample entries in their order.
+    /// Sample entries in the order of `stsd`.
     pub entries: Vec<Entry>,
-    /// Media time that is shown first, and how long nothing is shown before it, in ticks of 90 kHz (section 8.6.6).
+    /// From the edit list (section 8.6.6): the media time that is shown first, in the track's ticks, and the length of
+    /// the empty edits before it, in ticks of 90 kHz.
     pub edit: (i64, i64),
-    /// Of `trex`: sample entry, duration, size, flags.
+    /// Defaults for samples, from `trex`.
     pub defaults: Defaults,
 }
 
-/// What holds where a fragment does not say otherwise (section 8.8.3).
+/// Defaults for samples where a fragment has no values of its own (section 8.8.3).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Defaults {
-    /// default_sample_description_index, from 1.
+    /// default_sample_description_index: the index of the sample entry, counted from 1.
     pub entry: u32,
-    /// In the track's ticks.
+    /// default_sample_duration: duration of a sample in the track's ticks.
     pub duration: u32,
-    /// Bytes.
+    /// default_sample_size: size of a sample in bytes.
     pub size: u32,
-    /// sample_flags.
+    /// default_sample_flags: flags of a sample (ISO/IEC 14496-12 section 8.8.3.1).
     pub flags: u32,
 }
 
-/// Reads a `moov`.
+/// Reads the tracks from the content of a `moov` box; incomplete tracks are left out.
 pub fn tracks(moov: &[u8]) -> Vec<Track> {
     let movie_scale = child(moov, b"mvhd").and_then(scale).unwrap_or(1000);
     let extends = child(moov, b"mvex").unwrap_or_default();
@@ -59,12 +60,12 @@ pub fn tracks(moov: &[u8]) -> Vec<Track> {
     traks.filter_map(|found| track(found.body)).take(DEMUX_STREAMS_MAX).collect()
 }
 
-/// timescale of `mvhd` or `mdhd`.
+/// Reads the timescale from an `mvhd` or `mdhd` box.
 fn scale(header: &[u8]) -> Option<u32> {
     number32(header.get(if header.first() == Some(&1) { 20 } else { 12 }..)?)
 }
 
-/// Three letters of five bits (section 8.4.2.3).
+/// Reads the language: three letters of five bits each (section 8.4.2.3).
 fn language(mdhd: &[u8]) -> Option<String> {
     let at = if mdhd.first() == Some(&1) { 32 } else { 20 };
     let code = u16::from_be_bytes(*mdhd.get(at..)?.first_chunk()?);
@@ -101,12 +102,12 @@ fn defaults(extends: &[u8], id: u32) -> Option<Defaults> {
     })
 }
 
-/// 32 bits at this place.
+/// Reads the 32 bits at this byte of a box.
 pub fn field(body: &[u8], at: usize) -> Option<u32> {
     number32(body.get(at..)?)
 }
 
-/// A time in ticks of 90 kHz, to the nearest.
+/// Converts a time to ticks of 90 kHz, rounded to the nearest.
 pub fn ticks(time: i64, scale: u32) -> i64 {
     let scale = i128::from(scale.max(1));
     let ticks = (i128::from(time) * i128::from(TICKS_PER_SECOND) * 2 + scale).div_euclid(scale * 2);

@@ -1,4 +1,4 @@
-//! Samples of one taken track become packets.
+//! Converts the samples of one taken track to packets.
 
 use super::super::choice::Choice;
 use super::super::es::h264::{H264, Picture};
@@ -12,10 +12,10 @@ use super::init::{Track, ticks};
 use crate::adts;
 use crate::limits::DEMUX_KEY_WAIT_TICKS;
 
-/// A taken track.
+/// A track whose samples are handed out as packets.
 #[derive(Debug)]
 pub struct Taken {
-    /// Its number.
+    /// track_ID of the track in the current `moov`.
     pub id: u32,
     kind: TrackKind,
     scale: u32,
@@ -23,17 +23,17 @@ pub struct Taken {
     entries: Vec<Entry>,
     /// The sample entry of the last packet.
     entry: Option<Entry>,
-    /// To be told before the next packet, and told last.
+    /// The configuration to hand out before the next packet, and the last one that was handed out.
     config: Option<Config>,
     told: Option<Config>,
     h264: H264,
     hevc: Hevc,
-    /// No picture was handed out yet, and since when.
+    /// Whether no picture was handed out since the start or the last restart, and the time of the first picture then.
     waiting: bool,
     waits_since: Option<i64>,
 }
 
-/// The tracks as streams, the chosen ones marked.
+/// Lists the tracks as streams and marks the ones that are taken. `now`: ids of the tracks that are taken already.
 pub fn streams(tracks: &[Track], choice: &Choice, now: [Option<u32>; 2]) -> Vec<Stream> {
     let stream = |track: &Track| {
         let entry = track.entries.first();
@@ -54,7 +54,7 @@ pub fn streams(tracks: &[Track], choice: &Choice, now: [Option<u32>; 2]) -> Vec<
 }
 
 impl Taken {
-    /// The track as `moov` says it is.
+    /// Makes a taken track from its description in `moov`.
     pub fn new(kind: TrackKind, track: &Track) -> Self {
         let mut taken = Self {
             id: track.id,
@@ -74,7 +74,7 @@ impl Taken {
         taken
     }
 
-    /// A new `moov` says that it is so now.
+    /// Updates the track from its description in a new `moov`.
     pub fn is_now(&mut self, track: &Track) {
         (self.id, self.scale, self.edit) = (track.id, track.scale, track.edit);
         if self.entries != track.entries {
@@ -83,12 +83,12 @@ impl Taken {
         }
     }
 
-    /// What follows begins with a key frame.
+    /// Waits for a key frame before pictures are handed out again.
     pub fn restart(&mut self) {
         (self.waiting, self.waits_since) = (self.kind == TrackKind::Video, None);
     }
 
-    /// Hands out a sample that is whole.
+    /// Hands out a complete sample as a packet, or counts why it cannot be used.
     pub fn sample(&mut self, sample: &Sample, mut data: Vec<u8>, out: &mut Out) {
         let media = data.len();
         let Some((codec, length_bytes)) = self.enter(sample.entry) else {
@@ -121,7 +121,8 @@ impl Taken {
         out.packet(Packet { kind: self.kind, dts, pts, timing: Timing::Read, key, samples, data }, media);
     }
 
-    /// Goes on with this sample entry: its codec, and the bytes of a NAL unit's length. `None`: it cannot be used.
+    /// Changes to the sample entry with this number, from 1. Returns its codec and the number of bytes of a NAL unit
+    /// length; `None` if the entry cannot be used.
     fn enter(&mut self, number: u32) -> Option<(Codec, usize)> {
         let entry = self.entries.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
         let facts = (entry.codec, entry.length_bytes);
@@ -148,7 +149,7 @@ impl Taken {
         Some(facts)
     }
 
-    /// Looks at all NAL units. False: their lengths are not right.
+    /// Reads all NAL units of a sample; returns false if their lengths are invalid.
     fn look(&mut self, codec: Codec, data: &[u8], picture: &mut Picture) -> bool {
         let mut rest = data;
         while let Some((length, after)) = rest.split_first_chunk::<4>() {
@@ -179,7 +180,7 @@ impl Taken {
         }
     }
 
-    /// Samples of one channel.
+    /// Returns the number of audio samples of one channel; 0 for pictures.
     fn samples(&self, sample: &Sample) -> u32 {
         let Some(Config::Audio(config)) = self.entry.as_ref().and_then(|entry| entry.config.as_ref()) else { return 0 };
         if sample.duration == 0 && config.codec == Codec::Aac {
@@ -191,7 +192,7 @@ impl Taken {
     }
 }
 
-/// The parameter sets of a record.
+/// Calls `each` with every parameter set of a decoder configuration record.
 fn sets(codec: Codec, record: &[u8], mut each: impl FnMut(&[u8])) {
     let list = |mut rest: &[u8], count: usize, each: &mut dyn FnMut(&[u8])| -> Option<usize> {
         let whole = rest.len();
@@ -219,7 +220,8 @@ fn sets(codec: Codec, record: &[u8], mut each: impl FnMut(&[u8])) {
     read();
 }
 
-/// NAL units with lengths of fewer bytes than four. What does not add up stays at the end, and is found there.
+/// Widens NAL unit lengths of `bytes` bytes to four bytes. From the first invalid length on, bytes are copied
+/// unchanged, so that the later check finds them.
 fn widen(data: &[u8], bytes: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(data.len() + data.len() / 64 + 16);
     let mut rest = data;

@@ -1,17 +1,17 @@
-//! Boxes (ISO/IEC 14496-12 section 4.2) of the top level in a byte stream.
+//! Splits a byte stream into the boxes of its top level (ISO/IEC 14496-12 section 4.2).
 
 use crate::limits::DEMUX_BOX_BYTES_MAX;
 
-/// What the next bytes are.
+/// The role of the next bytes.
 #[derive(Debug)]
 enum State {
-    /// The start of a box.
+    /// The header of a box.
     Header,
-    /// A box that is looked into: its bytes in all.
+    /// A box whose content is gathered: its type, and its size in bytes.
     Gather([u8; 4], usize),
-    /// Media: bytes that are left; `None`: to the end.
+    /// The content of an `mdat`: the number of bytes left; `None` if it reaches to the end of the segment.
     Media(Option<u64>),
-    /// A box that is passed over.
+    /// A box that is skipped: the number of bytes left; `None` if it reaches to the end of the segment.
     Skip(Option<u64>),
 }
 
@@ -20,21 +20,21 @@ enum State {
 pub struct Walker {
     state: State,
     held: Vec<u8>,
-    /// Place of the next byte since the segment began.
+    /// Place of the next byte, counted from the start of the segment.
     at: u64,
 }
 
-/// What is told while bytes are fed.
+/// What the walker reports while it takes bytes.
 pub enum Part<'a> {
-    /// A `moov` or `moof` without its header, and where its header began.
+    /// A `moov` or `moof`: its type, its content, and the place where its header began.
     Box([u8; 4], &'a [u8], u64),
-    /// Bytes of an `mdat`, and where they are.
+    /// Bytes of an `mdat`, and the place of the first one.
     Media(&'a [u8], u64),
-    /// An `mdat` has ended here.
+    /// An `mdat` has ended at this place.
     MediaEnd(u64),
-    /// So many bytes of boxes: headers, and boxes that are passed over or were told.
+    /// A number of bytes of boxes: all bytes except the content of `mdat`.
     Bytes(usize),
-    /// A box that cannot be used.
+    /// The type of a box whose size is invalid or too large.
     Damaged([u8; 4]),
 }
 
@@ -84,12 +84,12 @@ impl Walker {
         }
     }
 
-    /// Bytes that wait for more.
+    /// Returns the number of bytes of an incomplete header or box.
     pub fn held(&self) -> usize {
         self.held.len()
     }
 
-    /// The segment has ended: what is held belongs to no box. Answers how many bytes those were.
+    /// Ends the segment. Drops the bytes of an incomplete header or box, and returns their number.
     pub fn segment_end(&mut self) -> usize {
         let held = self.held.len();
         *self = Self::default();
@@ -110,7 +110,8 @@ impl Walker {
         *bytes = later;
     }
 
-    /// Size (0: to the end) and length of the header, when it is whole.
+    /// Returns the size of the box (0: to the end of the segment) and the length of its header; `None` until the header
+    /// is complete.
     fn header(&mut self, bytes: &mut &[u8]) -> Option<(u64, usize)> {
         let wants = |held: &[u8]| if held.len() >= 8 && held.starts_with(&[0, 0, 0, 1]) { 16 } else { 8 };
         let take = (wants(&self.held) - self.held.len()).min(bytes.len());

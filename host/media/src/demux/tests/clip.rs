@@ -1,9 +1,9 @@
-//! Clips that ffmpeg makes: each picture and nearly each sound frame is unique, so that hashes can be compared.
+//! Makes clips with ffmpeg. Each picture and nearly each audio frame is unique, so that hashes can be compared.
 
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// Runs ffmpeg in a folder of its own and answers the file that it writes, `{}` in the arguments.
+/// Runs ffmpeg in a folder of its own; returns the bytes of the file that it writes.
 pub fn ffmpeg(args: &[&str], name: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
@@ -18,7 +18,7 @@ pub fn ffmpeg(args: &[&str], name: &str) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-/// How a clip is made.
+/// The settings for making a clip.
 #[derive(Debug, Clone)]
 pub struct Clip<'a> {
     pub seconds: u32,
@@ -69,7 +69,7 @@ pub fn plain() -> &'static [u8] {
     MADE.get_or_init(|| Clip::default().make())
 }
 
-/// Runs ffmpeg over bytes.
+/// Copies the streams of `input` into another container with ffmpeg; returns the file that it writes.
 pub fn remux(input: &[u8], name: &str, args: &str, output: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);

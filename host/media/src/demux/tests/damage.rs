@@ -1,4 +1,4 @@
-//! Damaged streams: what is lost is counted with its reason.
+//! Tests with damaged streams: all losses are counted with their reasons.
 
 use super::super::*;
 use super::clip::Clip;
@@ -14,7 +14,7 @@ fn fed(segments: &[Vec<u8>]) -> run::Run {
     run::steps(Choice::default(), &steps)
 }
 
-/// One packet of 188 bytes of each PID that is missing costs the units it was in, and these are counted.
+/// A missing transport packet of a media PID costs only the units that it carried, and these are counted.
 #[test]
 fn a_missing_packet_costs_what_it_was_in() {
     let stream = segments(&Pack::default()).concat();
@@ -37,7 +37,7 @@ fn a_missing_packet_costs_what_it_was_in() {
     }
 }
 
-/// A missing segment costs what it held and what it cut through, and times go on, over the wrap as well.
+/// A missing segment costs its own units and those that cross its borders. Times continue, also over a wrap.
 #[test]
 fn a_missing_segment_costs_itself_only() {
     for audio_pes in [None, Some(1400)] {
@@ -104,7 +104,7 @@ fn pictures_before_the_first_key_frame_are_counted() {
     assert_eq!(run.of(TrackKind::Video)[0].key, Key::Sync);
 }
 
-/// Damage of any kind: nothing panics, and every count explains every other (held after each step by `run::steps`).
+/// Damage of any kind causes no panic, and the counts balance (`run::steps` checks them after each step).
 #[test]
 fn damage_of_any_kind_is_explained() {
     let good = segments(&Pack { company: true, twice: 20, ..Pack::default() }).concat();

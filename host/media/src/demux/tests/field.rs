@@ -1,4 +1,4 @@
-//! Streams from the field, and what is lost of damaged ones.
+//! Tests with peculiarities of streams from real senders, and with the losses in damaged streams.
 
 use super::super::*;
 use super::clip::{self, Clip};

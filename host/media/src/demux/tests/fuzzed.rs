@@ -1,4 +1,4 @@
-//! The fuzz target over streams that are changed a little, and over made-up bytes.
+//! Runs the fuzz target over slightly changed streams and over random bytes.
 
 use super::super::fuzz::segments;
 use super::clip::{self, Clip};

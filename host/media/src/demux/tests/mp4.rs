@@ -1,4 +1,4 @@
-//! Fragmented MP4 as ffmpeg makes it.
+//! Tests with fragmented MP4 that ffmpeg makes.
 
 use super::super::*;
 use super::clip::Clip;
@@ -6,7 +6,7 @@ use super::probe::{self, Probed};
 use super::repack::Random;
 use super::run::{self, Run, Step, assert_equal, assert_same};
 
-/// ffprobe's packets with times in ticks of 90 kHz, as ours are.
+/// Lists the packets that ffprobe reads, with times converted to ticks of 90 kHz.
 fn probed(bytes: &[u8], video: i64, audio: i64) -> Vec<Probed> {
     let mut packets = probe::packets(bytes, "a.mp4");
     for packet in &mut packets {
@@ -88,7 +88,7 @@ fn edit_lists_move_both_times() {
     assert_eq!(first(TrackKind::Audio), (-1920, -1920), "1024 samples of delay");
 }
 
-/// Initialization section and segments of an HLS stream in fMP4.
+/// Makes an HLS stream in fMP4; returns its initialization section and its segments.
 fn hls(clip: &Clip<'_>, args: &str) -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("clip.ts");

@@ -1,4 +1,4 @@
-//! Packed audio.
+//! Tests of packed audio: codecs, ID3 timestamps and the borders of segments.
 
 use super::super::*;
 use super::clip;

@@ -1,4 +1,4 @@
-//! What ffprobe says of the same bytes.
+//! Reads packets with ffprobe, for comparison.
 
 use std::process::{Command, Stdio};
 
@@ -13,11 +13,11 @@ pub struct Probed {
     pub dts: Option<i64>,
     pub size: usize,
     pub key: bool,
-    /// CRC-32 of the data.
+    /// CRC-32 of the packet's data, as ffprobe prints it.
     pub crc: u32,
 }
 
-/// Packets of a file in its own time base (90 kHz in a transport stream).
+/// Lists the packets of a file, with times in the file's time base (90 kHz in a transport stream).
 pub fn packets(bytes: &[u8], name: &str) -> Vec<Probed> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
@@ -50,8 +50,8 @@ fn packet(text: &str) -> Option<Probed> {
     })
 }
 
-/// The packets of a transport stream: times and keys as ffprobe reads them there, sizes and data as ffmpeg writes them into MP4, so
-/// that start codes and ADTS headers are no matter.
+/// Lists the packets of a transport stream. Times and keys are those that ffprobe reads there; sizes and data are those
+/// that ffmpeg writes into MP4, without start codes and ADTS headers.
 pub fn transport(bytes: &[u8]) -> Vec<Probed> {
     let mut times = packets(bytes, "a.ts");
     let mp4 = packets(&clip::remux(bytes, "a.ts", "-copyts", "a.mp4"), "a.mp4");
@@ -66,7 +66,7 @@ pub fn transport(bytes: &[u8]) -> Vec<Probed> {
     times
 }
 
-/// CRC-32 as ffprobe and zlib have it.
+/// Computes the CRC-32 that ffprobe and zlib use.
 pub fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })

@@ -1,9 +1,9 @@
-//! Packs the units of one good stream into transport streams that look different and hold the same: other sizes of PES packets, other
-//! tables, PIDs, stuffing, adaptation fields and sizes of packets, all legal by ISO/IEC 13818-1.
+//! Packs the units of one good stream into other transport streams with the same content. Sizes of PES packets, tables,
+//! PIDs, stuffing, adaptation fields and sizes of packets differ, all legal by ISO/IEC 13818-1.
 
 use super::super::TrackKind;
 
-/// Numbers that look random and are the same each time.
+/// Pseudo-random numbers that are the same in each run.
 #[derive(Debug, Clone)]
 pub struct Random(pub u64);
 
@@ -20,7 +20,7 @@ impl Random {
     }
 }
 
-/// An access unit or frame as it is in the elementary stream.
+/// An access unit or frame with its bytes from the elementary stream.
 #[derive(Debug, Clone)]
 pub struct Unit {
     pub kind: TrackKind,
@@ -29,7 +29,8 @@ pub struct Unit {
     pub bytes: Vec<u8>,
 }
 
-/// The units of a stream of ffmpeg's with one unit a PES packet, in its order: PID 256 has pictures, 257 sound.
+/// Reads the units of a stream by ffmpeg that has one unit per PES packet, in its order: PID 256 has video, PID 257
+/// audio.
 pub fn units(stream: &[u8]) -> Vec<Unit> {
     let mut open: [Option<Vec<u8>>; 2] = [None, None];
     let mut units = Vec::new();
@@ -63,33 +64,34 @@ pub fn units(stream: &[u8]) -> Vec<Unit> {
     units
 }
 
-/// How a stream is packed.
+/// The settings for packing a stream.
 #[derive(Debug, Clone)]
 pub struct Pack {
     pub seed: u64,
-    /// Bytes of each PES packet of a kind; `None`: one unit each.
+    /// Size in bytes of each PES packet of this kind; `None` puts one unit in each.
     pub video_pes: Option<usize>,
     pub audio_pes: Option<usize>,
-    /// PES packets of pictures tell their length.
+    /// Whether PES packets of video have a length.
     pub lengths: bool,
-    /// One packet in so many is stuffed, has private data in its adaptation field, comes twice, or is followed by a null packet.
+    /// One packet in this many is stuffed, has private data in its adaptation field, is sent twice, or is followed by a
+    /// null packet; 0: none.
     pub stuffed: usize,
     pub private: usize,
     pub twice: usize,
     pub null: usize,
-    /// Bytes before and after each packet.
+    /// Number of bytes before and after each packet.
     pub beside: (usize, usize),
-    /// Tables stand in one segment of so many, and there once in so many packets.
+    /// One segment in this many has tables, which it repeats once in `table_packets` packets.
     pub table_segments: usize,
     pub table_packets: usize,
-    /// From this segment on PIDs are others.
+    /// The segment from which on other PIDs are used.
     pub move_at: Option<usize>,
-    /// Ticks that are added to all times; from this segment on, others.
+    /// Ticks that are added to all times; `shift_at` has a segment and the ticks from it on.
     pub shift: i64,
     pub shift_at: Option<(usize, i64)>,
-    /// Each segment begins with counters at 0.
+    /// Whether continuity counters restart at 0 in each segment.
     pub new_counters: bool,
-    /// Another programme before this one, and data streams beside it.
+    /// Whether there are another programme before this one and data streams in this one.
     pub company: bool,
 }
 
@@ -116,14 +118,14 @@ impl Default for Pack {
     }
 }
 
-/// A PES packet: the place of its first byte in its elementary stream, and itself.
+/// A PES packet, and the segment to which it belongs.
 struct Pes {
     segment: usize,
     bytes: Vec<u8>,
 }
 
 impl Pack {
-    /// The segments: each begins with a key frame (a unit with an SPS), as far as PES packets allow.
+    /// Packs the units into segments. Each begins with a key frame (a unit with an SPS), as far as PES packets allow.
     pub fn segments(&self, units: &[Unit]) -> Vec<Vec<u8>> {
         let mut random = Random(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let mut count = 0;
@@ -222,7 +224,7 @@ impl Pack {
         stream.chunks(size).enumerate().map(chunk).collect()
     }
 
-    /// Transport packets of a PES packet, without PID and counter.
+    /// Splits a PES packet into transport packets, without PID and counter.
     fn packets(&self, pes: &[u8], random: &mut Random) -> Vec<Vec<u8>> {
         let mut packets = Vec::new();
         let mut rest = pes;

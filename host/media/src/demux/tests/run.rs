@@ -1,23 +1,23 @@
-//! Runs a demuxer over pieces and holds its counts against each other after each of them.
+//! Runs a demuxer over pieces and checks after each of them that its counts balance.
 
 use super::super::{Choice, Config, Data, Event, Mp4, Notice, Packed, Packet, Streams, TrackKind, Ts, Witness};
 use super::probe::{Probed, crc};
 
-/// What to do with a demuxer.
+/// A call to a demuxer.
 #[derive(Debug, Clone, Copy)]
 pub enum Step<'a> {
     Feed(&'a [u8]),
     SegmentEnd,
     Discontinuity,
-    /// Segments are missing here.
+    /// Calls `end`, because segments are missing.
     Gap,
 }
 
-/// Everything that came out.
+/// The complete output of a demuxer.
 #[derive(Debug, Default)]
 pub struct Run {
     pub packets: Vec<Packet>,
-    /// With the number of packets of this kind before it.
+    /// Configurations, each with the number of packets of its kind before it.
     pub configs: Vec<(usize, Config)>,
     pub streams: Vec<Streams>,
     pub data: Vec<Data>,
@@ -47,7 +47,7 @@ impl Run {
     }
 }
 
-/// What all demuxers have.
+/// The methods that all demuxers have.
 pub trait Demuxer {
     fn feed(&mut self, bytes: &[u8]);
     fn segment_end(&mut self);
@@ -89,12 +89,12 @@ macro_rules! demuxer {
 
 demuxer!(Ts Mp4 Packed);
 
-/// Runs the steps over a transport stream, then the end.
+/// Runs the steps over a transport stream, then ends it.
 pub fn steps(choice: Choice, steps: &[Step<'_>]) -> Run {
     drive(Ts::new(choice), steps)
 }
 
-/// Runs the steps, then the end.
+/// Runs the steps with a demuxer, then ends it.
 pub fn drive(mut demuxer: impl Demuxer, steps: &[Step<'_>]) -> Run {
     let mut run = Run::default();
     for step in steps {
@@ -134,13 +134,13 @@ pub fn unexplained(witness: &Witness) -> String {
     )
 }
 
-/// One transport stream in one piece.
+/// Demuxes a transport stream in one piece.
 pub fn whole(bytes: &[u8]) -> Run {
     steps(Choice::default(), &[Step::Feed(bytes)])
 }
 
-/// The same packets as ffprobe's, in times, keys, sizes and data. `slack`: ticks that the times of sound may differ by, because
-/// ffmpeg rounds durations down when several frames are in a PES packet.
+/// Checks that packets equal those of ffprobe in times, keys, sizes and data. Times of audio may differ by `slack`
+/// ticks, because ffmpeg rounds durations down when a PES packet has several frames.
 pub fn assert_same(run: &Run, probed: &[Probed], slack: i64, what: &str) {
     for kind in [TrackKind::Video, TrackKind::Audio] {
         let (ours, theirs): (Vec<_>, Vec<_>) =
@@ -156,7 +156,7 @@ pub fn assert_same(run: &Run, probed: &[Probed], slack: i64, what: &str) {
     }
 }
 
-/// The same packets in each track, whatever lies between them.
+/// Checks that each track has the same packets, whatever lies between them.
 pub fn assert_equal(run: &Run, truth: &Run, what: &str) {
     for kind in [TrackKind::Video, TrackKind::Audio] {
         let (ours, theirs) = (run.of(kind), truth.of(kind));

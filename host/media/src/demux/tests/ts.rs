@@ -1,4 +1,4 @@
-//! Transport streams as ffmpeg makes them, and the same packed in other ways.
+//! Tests with transport streams that ffmpeg makes, and with the same content packed differently.
 
 use super::super::*;
 use super::clip::{self, Clip};
@@ -76,7 +76,7 @@ fn hevc_is_framed_with_its_parameter_sets() {
     assert_eq!(config.record[16..19], record[16..19]);
 }
 
-/// The decoder configuration record that ffmpeg makes of a stream's pictures.
+/// Returns the decoder configuration record that ffmpeg writes for a stream's video.
 fn avcc(bytes: &[u8], codec: Codec) -> Vec<u8> {
     let mp4 = clip::remux(bytes, "a.ts", "-an", "a.mp4");
     let name: &[u8] = if codec == Codec::Hevc { b"hvcC" } else { b"avcC" };
@@ -106,7 +106,7 @@ fn pieces_of_any_size_give_the_same() {
     }
 }
 
-/// The units that streams are packed from, and what comes out of them.
+/// Returns the units that streams are packed from, and the output that is expected of them.
 fn material() -> (Vec<Unit>, Run) {
     let bytes = Clip { mux: "-pes_payload_size 0", ..Clip::default() }.make();
     let truth = run::whole(&bytes);
@@ -114,7 +114,7 @@ fn material() -> (Vec<Unit>, Run) {
     (units(&bytes), truth)
 }
 
-/// Feeds segments in pieces, with their ends told.
+/// Feeds segments in pieces of random size, and ends each segment.
 fn feed(segments: &[Vec<u8>], choice: Choice, random: &mut Random) -> Run {
     let mut steps = Vec::new();
     for segment in segments {

@@ -1,4 +1,4 @@
-//! Data streams of a transport stream: ID3 and KLV in PES packets, SCTE 35 in sections.
+//! Reads the data streams of a transport stream: ID3 and KLV from PES packets, SCTE 35 from sections.
 
 use super::super::clock::{Clock, Times};
 use super::super::event::{Codec, Data, Event};
@@ -13,9 +13,9 @@ use crate::limits::DEMUX_DATA_BYTES_MAX;
 /// A data stream of the taken programme.
 #[derive(Debug)]
 pub struct DataStream {
-    /// Its PID.
+    /// PID of the data stream.
     pub pid: u16,
-    /// What it is.
+    /// The format of the data: ID3, KLV or SCTE 35.
     pub codec: Codec,
     continuity: Continuity,
     pes: Pes,
@@ -24,7 +24,7 @@ pub struct DataStream {
 }
 
 impl DataStream {
-    /// `None`: it is of no interest.
+    /// Makes a reader for a data stream; `None` if data of this codec is not handed out.
     pub fn new(pid: u16, codec: Codec) -> Option<Self> {
         matches!(codec, Codec::Id3 | Codec::Klv | Codec::Scte35).then(|| Self {
             pid,
@@ -36,7 +36,7 @@ impl DataStream {
         })
     }
 
-    /// Takes a packet of its PID. False: it is a repetition.
+    /// Takes a packet of the PID; returns false if it repeats the previous packet.
     pub fn packet(&mut self, packet: &[u8; PACKET], header: &Header<'_>, clock: &mut Clock, out: &mut Out) -> bool {
         match self.continuity.step(packet, header) {
             Step::Repeated => return false,
@@ -60,7 +60,8 @@ impl DataStream {
         true
     }
 
-    /// The stream ends here.
+    /// Ends the stream. An open PES packet of known length is incomplete and dropped; one without a length is handed
+    /// out.
     pub fn end(&mut self, out: &mut Out) {
         if !self.pes.close(&mut self.gathered) {
             self.gathered.forget();
@@ -77,7 +78,7 @@ impl DataStream {
     }
 }
 
-/// The PES packet that is open, and those that are whole (two at most between two calls).
+/// The open PES packet, and the complete ones that are not handed out yet (two at most).
 #[derive(Debug, Default)]
 struct Gathered {
     open: Option<(Option<i64>, Vec<u8>)>,

@@ -5,27 +5,27 @@ use super::sync::PACKET;
 /// PID of null packets.
 pub const PID_NULL: u16 = 0x1fff;
 
-/// What a packet says of itself.
+/// The fields of a packet's header and adaptation field, and its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header<'a> {
-    /// Which stream.
+    /// PID of the stream to which the packet belongs, 13 bits.
     pub pid: u16,
     /// payload_unit_start_indicator: a PES packet or a section begins in it.
     pub start: bool,
     /// transport_scrambling_control is not 0.
     pub scrambled: bool,
-    /// continuity_counter, 4 bits.
+    /// continuity_counter, 4 bits: rises with each packet of the PID that has a payload.
     pub counter: u8,
     /// discontinuity_indicator: the counter may jump here.
     pub discontinuity: bool,
-    /// Its payload is shortened by stuffing, as at the end of a PES packet.
+    /// Whether stuffing shortens the payload, as at the end of a PES packet.
     pub stuffed: bool,
-    /// The payload; `None`: adaptation field only.
+    /// The payload; `None` if the packet has only an adaptation field.
     pub payload: Option<&'a [u8]>,
 }
 
 impl<'a> Header<'a> {
-    /// `None`: transport_error_indicator is set, or lengths contradict each other.
+    /// Reads the header of a packet. `None` if transport_error_indicator is set, or if lengths contradict each other.
     pub fn parse(packet: &'a [u8; PACKET]) -> Option<Self> {
         let [_, second, third, fourth, rest @ ..] = packet;
         if second & 0x80 != 0 {
@@ -60,7 +60,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Bytes of an adaptation field that say something; `None`: more than it has.
+/// Returns how many bytes of an adaptation field are not stuffing; `None` if its fields exceed it.
 fn used(field: &[u8]) -> Option<usize> {
     let Some(flags) = field.first() else { return Some(0) };
     let mut used = 1;
@@ -78,28 +78,28 @@ fn used(field: &[u8]) -> Option<usize> {
     (used <= field.len()).then_some(used)
 }
 
-/// What a continuity counter says about the packets before.
+/// What a continuity counter shows about a packet and the previous one of its PID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The first one, or the next one.
+    /// The packet is the first one, or follows the previous one.
     Next,
-    /// The packet before once more; drop it.
+    /// The packet repeats the previous one and is to be dropped.
     Repeated,
-    /// So many packets are missing, or that plus a multiple of 16.
+    /// Packets are missing before this one: this number, or this number plus a multiple of 16.
     Lost(u8),
 }
 
-/// The counter of one PID (section 2.4.3.3).
+/// The state of the continuity counter of one PID (section 2.4.3.3).
 #[derive(Debug, Clone, Default)]
 pub struct Continuity {
     last: Option<u8>,
-    /// The packet before, which may come once more.
+    /// The previous packet with a payload, which may be repeated once.
     before: Option<Box<[u8; PACKET]>>,
     repeated: bool,
 }
 
 impl Continuity {
-    /// Looks at the next packet of the PID.
+    /// Compares the next packet of the PID with the previous one.
     pub fn step(&mut self, packet: &[u8; PACKET], header: &Header<'_>) -> Step {
         let (last, counter) = (self.last, header.counter);
         if header.payload.is_none() {
@@ -129,12 +129,12 @@ impl Continuity {
         step
     }
 
-    /// Nothing is known of the packets before.
+    /// Forgets the previous packets; the next one counts as the first.
     pub fn reset(&mut self) {
         (self.last, self.repeated) = (None, false);
     }
 
-    /// All bytes are the same, but for a PCR, which is told anew.
+    /// Returns whether all bytes equal those of the previous packet, except a PCR, which a repetition has anew.
     fn is_repeated(&self, packet: &[u8; PACKET]) -> bool {
         let Some(before) = &self.before else { return false };
         let pcr = packet[3] & 0x20 != 0 && packet[4] >= 7 && packet[5] & 0x10 != 0;

@@ -1,4 +1,4 @@
-//! One taken track of a transport stream: its PID, its counter, its open PES packet, and what gathers its packets.
+//! Reads one taken track of a transport stream: its continuity counter, its PES packets and its elementary stream.
 
 use super::super::clock::{Clock, Times};
 use super::super::es::Elementary;
@@ -9,33 +9,33 @@ use super::header::{Continuity, Header, Step};
 use super::pes::{Pes, Take};
 use super::sync::PACKET;
 
-/// PES packets after which what held for all of them is believed to hold for the next one.
+/// Number of PES packets after which a habit of the sender is relied upon.
 const HABIT: u32 = 8;
 
-/// A taken track.
+/// A track whose packets are taken from a transport stream.
 #[derive(Debug)]
 pub struct Media {
-    /// Its PID now.
+    /// PID that carries the track now; a new PMT may change it.
     pub pid: u16,
-    /// How it is coded.
+    /// The codec of the track.
     pub codec: Codec,
     kind: TrackKind,
     continuity: Continuity,
     pes: Pes,
     unit: Elementary,
     scrambled: bool,
-    /// A segment has ended since the last packet.
+    /// Whether a segment has ended since the last packet.
     border: bool,
-    /// The counter went on over a segment's border.
+    /// Whether the continuity counter has continued over the border of a segment.
     ran_over: bool,
-    /// The last packet's payload was shortened by stuffing.
+    /// Whether stuffing shortened the payload of the last packet.
     stuffed: bool,
-    /// PES packets that ended with stuffing; `None`: one went on behind it.
+    /// Number of PES packets that ended with stuffing; `None` once a PES packet continued after stuffing.
     stuffed_ends: Option<u32>,
 }
 
 impl Media {
-    /// `None`: the codec is not taken apart here.
+    /// Makes a track for this PID; `None` if the codec cannot be demuxed here.
     pub fn new(pid: u16, codec: Codec) -> Option<Self> {
         let unit = Elementary::new(codec)?;
         Some(Self {
@@ -53,7 +53,7 @@ impl Media {
         })
     }
 
-    /// Takes a packet of its PID. False: it is a repetition.
+    /// Takes a packet of the PID; returns false if it repeats the previous packet.
     pub fn packet(&mut self, packet: &[u8; PACKET], header: &Header<'_>, clock: &mut Clock, out: &mut Out) -> bool {
         let border = std::mem::take(&mut self.border);
         let step = self.continuity.step(packet, header);
@@ -100,7 +100,7 @@ impl Media {
         Taker { unit: &mut self.unit, kind: self.kind, out }.unusable(Reason::Scrambled, payload.len());
     }
 
-    /// Learns where this sender puts stuffing.
+    /// Learns whether this sender puts stuffing only at the end of PES packets.
     fn learn(&mut self, header: &Header<'_>, out: &mut Out) {
         if self.stuffed && self.pes.is_endless() {
             let ends = self.stuffed_ends.filter(|_| header.start);
@@ -121,8 +121,9 @@ impl Media {
         self.unit.hole(reason, out);
     }
 
-    /// A segment has ended. A picture whose PES packet has no length, or the next one of which could continue it, is handed out if
-    /// all PES packets so far say that it is complete: each began with a picture, and stuffing came at the end of each only.
+    /// Ends a segment. The last picture is handed out if the sender's habits show that it is complete: each PES packet
+    /// up to now began with a picture, and the last PES packet has its full length, or has no length and ended with
+    /// stuffing as all others did.
     pub fn segment_end(&mut self, out: &mut Out) {
         self.border = true;
         let Elementary::Pictures(pictures) = &self.unit else { return };
@@ -135,7 +136,7 @@ impl Media {
         }
     }
 
-    /// The track ends here, or what follows has nothing to do with it.
+    /// Ends the track, because the stream ends or the next packets are unrelated.
     pub fn end(&mut self, out: &mut Out) {
         let mut taker = Taker { unit: &mut self.unit, kind: self.kind, out };
         if self.pes.close(&mut taker) {
@@ -148,19 +149,19 @@ impl Media {
         (self.border, self.stuffed, self.scrambled) = (false, false, false);
     }
 
-    /// As [`end`](Self::end), and its times and pictures begin anew.
+    /// Ends the track like [`end`](Self::end), and starts again with new times and a key frame.
     pub fn restart(&mut self, out: &mut Out) {
         self.end(out);
         self.unit.restart();
     }
 
-    /// Writes what is held into the counts.
+    /// Writes the units and bytes that are held into the counts of `out`.
     pub fn count_open(&self, out: &mut Out) {
         self.unit.count_open(out);
     }
 }
 
-/// Counts what arrives before anything looks into it.
+/// Passes payloads to the elementary stream, and counts them first.
 struct Taker<'a> {
     unit: &'a mut Elementary,
     kind: TrackKind,

@@ -1,42 +1,43 @@
-//! PES packets (ISO/IEC 13818-1 section 2.4.3.6) of one PID, as the payloads of its transport packets arrive.
+//! Reads the PES packets (ISO/IEC 13818-1 section 2.4.3.6) of one PID as the payloads of its transport packets arrive.
 //!
-//! A PES packet may begin and end anywhere, over the borders of segments too. Its length may be told or not (0, pictures only): then
-//! it ends where the next one begins.
+//! A PES packet may cross the borders of segments. Its length may be 0 (video only); then it ends where the next one
+//! begins.
 
 use super::super::clock::{Clock, Times};
 use super::super::witness::Reason;
 
-/// Bytes of the longest header: nine, and what header_data_length counts.
+/// Length of the longest header in bytes: nine, and at most 255 that header_data_length counts.
 const HEADER_BYTES_MAX: usize = 9 + 255;
 
-/// What takes the payload of PES packets.
+/// A receiver of the payloads of PES packets.
 pub trait Take {
-    /// A PES packet begins.
+    /// Begins a PES packet with these times, if it has any.
     fn begin(&mut self, times: Option<Times>);
-    /// Bytes of it.
+    /// Takes the next payload bytes of the open PES packet.
     fn bytes(&mut self, bytes: &[u8]);
-    /// Its end is known: as many bytes came as it said, or the next one begins.
+    /// Ends the open PES packet, because it has its full length or is closed.
     fn done(&mut self);
-    /// Bytes that are in no PES packet, or in none that can be used.
+    /// Takes the number of bytes that belong to no usable PES packet, for this reason.
     fn unusable(&mut self, reason: Reason, bytes: usize);
-    /// Bytes of padding (stream_id 0xbe).
+    /// Takes the number of bytes of padding (stream_id 0xbe).
     fn padding(&mut self, bytes: usize);
 }
 
-/// Where in a PES packet the last payload ended.
+/// The part of a PES packet in which the last payload ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// In none whose beginning is known, or whose content can be used.
+    /// Outside of any PES packet whose start is known and whose content can be used.
     Outside(Reason),
     Header,
-    /// Bytes that are left, where that is told.
+    /// In the content: the number of bytes left, or `None` if the packet has no length.
     Body(Option<usize>),
-    /// All that it said has come.
+    /// After the last byte that the packet's length allows.
     Past,
     Padding,
 }
 
-/// The PES packet of one PID that is open. It holds [`HEADER_BYTES_MAX`] bytes at most.
+/// The open PES packet of one PID. Between calls it holds an incomplete header of at most [`HEADER_BYTES_MAX`] bytes,
+/// and no content.
 #[derive(Debug)]
 pub struct Pes {
     state: State,
@@ -50,7 +51,7 @@ impl Default for Pes {
 }
 
 impl Pes {
-    /// Takes the payload of a transport packet; `start`: a PES packet begins with it.
+    /// Takes the payload of a transport packet; `start` says whether a PES packet begins with it.
     pub fn feed(&mut self, start: bool, mut payload: &[u8], clock: &mut Clock, take: &mut impl Take) {
         if start {
             self.close(take);
@@ -101,14 +102,14 @@ impl Pes {
         }
     }
 
-    /// Bytes are missing: what follows, up to the next beginning, cannot be used.
+    /// Makes all bytes up to the next PES packet unusable, because bytes are missing.
     pub fn hole(&mut self, reason: Reason, take: &mut impl Take) {
         take.unusable(reason, self.header.len());
         self.header.clear();
         self.state = State::Outside(reason);
     }
 
-    /// The PES packet ends here, whatever it said of its length. False: it said that more would come.
+    /// Ends the PES packet regardless of its length. Returns false if its length requires more bytes.
     pub fn close(&mut self, take: &mut impl Take) -> bool {
         take.unusable(Reason::Truncated, self.header.len());
         self.header.clear();
@@ -119,23 +120,23 @@ impl Pes {
         !matches!(state, State::Header | State::Body(Some(_)))
     }
 
-    /// All bytes came that were promised.
+    /// Returns whether all bytes of the packet's length have arrived.
     pub fn is_past(&self) -> bool {
         self.state == State::Past
     }
 
-    /// It has no length, and is open.
+    /// Returns whether a PES packet without a length is open.
     pub fn is_endless(&self) -> bool {
         self.state == State::Body(None)
     }
 
-    /// It was closed and what comes now continues it.
+    /// Returns whether the next bytes continue a PES packet that was closed.
     pub fn is_after_end(&self) -> bool {
         self.state == State::Outside(Reason::AfterEnd)
     }
 }
 
-/// What the start of a PES packet is.
+/// The result of reading the start of a PES packet.
 enum Parsed {
     More,
     Not(Reason),
@@ -175,7 +176,7 @@ fn parse(bytes: &[u8]) -> Parsed {
     Parsed::Header { bytes: 9 + more, left: (length > 0).then(|| length - 3 - more), stamps }
 }
 
-/// 33 bits of 90 kHz in five bytes. `None`: its marker bits are not set.
+/// Reads a timestamp of 33 bits, in ticks of 90 kHz, from five bytes. `None` if its marker bits are not set.
 pub fn stamp(bytes: &[u8]) -> Option<u64> {
     let &[a, b, c, d, e, ..] = bytes else { return None };
     let bits = |byte: u8, shift: u32| u64::from(byte) << shift;

@@ -33,7 +33,7 @@ impl Take for Collected {
     }
 }
 
-/// PTS 90,000, DTS 86,400, three bytes of stuffing in the header.
+/// Makes a PES packet with PTS 90,000, DTS 86,400 and three bytes of stuffing in the header.
 fn pes(length: usize, payload: &[u8]) -> Vec<u8> {
     let fields = [0x31, 0x00, 0x05, 0xbf, 0x21, 0x11, 0x00, 0x05, 0xa3, 0x01, 0xff, 0xff, 0xff];
     [&[0, 0, 1, 0xe0, (length >> 8) as u8, length as u8, 0x80, 0xc0, 13][..], &fields, payload].concat()

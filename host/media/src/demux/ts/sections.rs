@@ -1,18 +1,19 @@
-//! Sections (ISO/IEC 13818-1 section 2.4.4): tables and splice information, put together from packets and checked.
+//! Assembles sections (ISO/IEC 13818-1 section 2.4.4) from packets and checks them: tables and splice information.
 
-/// Longest section: 12 bits of length (private sections; PAT and PMT have 1021 at most).
+/// Length of the longest section in bytes: three, and at most 4093 that section_length counts (1021 in PAT and PMT).
 const SECTION_BYTES_MAX: usize = 3 + 4093;
 
-/// Puts the sections of one PID together. It holds [`SECTION_BYTES_MAX`] bytes and a packet at most.
+/// Assembles the sections of one PID. It holds [`SECTION_BYTES_MAX`] bytes and one packet at most.
 #[derive(Debug, Clone, Default)]
 pub struct Sections {
     held: Vec<u8>,
-    /// A section has begun whose beginning is held.
+    /// Whether `held` starts at the start of a section.
     begun: bool,
 }
 
 impl Sections {
-    /// Takes the payload of a packet; `start`: a section begins in it. Tells each whole section, checked or not.
+    /// Takes the payload of a packet; `start` says whether a section begins in it. Calls `each` with every complete
+    /// section, without checking its CRC.
     pub fn feed(&mut self, start: bool, payload: &[u8], mut each: impl FnMut(&[u8])) {
         if !start {
             if self.begun {
@@ -34,7 +35,7 @@ impl Sections {
         self.take(&mut each);
     }
 
-    /// Forgets a section that has begun: packets are missing.
+    /// Forgets an incomplete section, because packets are missing.
     pub fn reset(&mut self) {
         self.held.clear();
         self.begun = false;
@@ -68,12 +69,12 @@ impl Sections {
     }
 }
 
-/// A section's CRC_32 (annex A) is right.
+/// Returns whether the CRC_32 of a section is correct (annex A).
 pub fn is_whole(section: &[u8]) -> bool {
     section.len() >= 4 && crc(section) == 0
 }
 
-/// CRC_32 of bytes; 0 over a section with its own CRC.
+/// Computes the CRC_32 of bytes; it is 0 over a section that includes its own CRC.
 pub fn crc(bytes: &[u8]) -> u32 {
     bytes.iter().fold(u32::MAX, |crc, byte| {
         let at = (crc >> 24) as u8 ^ byte;

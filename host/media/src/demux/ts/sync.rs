@@ -1,36 +1,37 @@
-//! Finds packets of 188 bytes in a byte stream: plain, with a time code of 4 bytes before each (M2TS, 192) or a code of 16 bytes
-//! after each (DVB-ASI, 204). Bytes before the first packet and between packets are passed over and counted.
+//! Finds packets of 188 bytes in a byte stream: plain, with a time code of 4 bytes before each (M2TS, 192) or a code of
+//! 16 bytes after each (DVB-ASI, 204). Bytes before the first packet and between packets are skipped and counted.
 //!
-//! A place is believed when four packets in a row begin with 0x47, or all up to the input's end.
+//! A place counts as the start of a packet if four consecutive packets begin with 0x47, or all packets up to the end of
+//! the input.
 
 use super::super::witness::ContainerWitness;
 
-/// Bytes of a packet (ISO/IEC 13818-1 section 2.4.3.2).
+/// Length of a packet in bytes (ISO/IEC 13818-1 section 2.4.3.2).
 pub const PACKET: usize = 188;
 const SYNC: u8 = 0x47;
-/// From one packet's first byte to the next one's.
+/// Possible distances in bytes from the start of one packet to the start of the next.
 const STRIDES: [usize; 3] = [188, 192, 204];
-/// Bytes before each packet of 192 bytes.
+/// Length in bytes of the time code before each packet of 192 bytes.
 const TIME_CODE: usize = 4;
 const STRIDE_MAX: usize = 204;
-/// Packets in a row that make a place believed.
+/// Number of consecutive packets that confirm a place.
 const CONFIRM: usize = 4;
-/// Bytes that decide about a place, whatever its stride.
+/// Number of bytes that suffice to confirm a place with any distance of packets.
 const WINDOW: usize = (CONFIRM - 1) * STRIDE_MAX + 1;
-/// Bytes that are looked through at once while searching.
+/// Number of bytes that one step of the search adds.
 const SEARCH: usize = 8192;
 
 /// The state between two calls. It holds [`WINDOW`] bytes at most, and [`SEARCH`] more inside a call.
 #[derive(Debug)]
 pub struct Sync {
-    /// Where packets begin is known.
+    /// Whether the places of packets are known.
     locked: bool,
     stride: usize,
-    /// Bytes until the next packet begins (the time code or the code behind).
+    /// Number of bytes to skip before the next packet: its time code, or the code after the last packet.
     beside: usize,
-    /// The beginning of a packet, or what is searched.
+    /// The start of a packet, or the bytes that are being searched.
     held: Vec<u8>,
-    /// Bytes passed over since the last packet.
+    /// Number of bytes skipped since the last packet.
     skipped: u64,
 }
 
@@ -40,16 +41,16 @@ impl Default for Sync {
     }
 }
 
-/// What is told while bytes are fed.
+/// What the search reports while it takes bytes.
 pub enum Found<'a> {
-    /// A packet; its first byte is 0x47.
+    /// A packet, whose first byte is 0x47.
     Packet(&'a [u8; PACKET]),
-    /// So many bytes that belong to no packet, before the packet that comes next.
+    /// Number of bytes before the next packet that belong to no packet.
     Skipped(u64),
 }
 
 impl Sync {
-    /// Takes the next bytes.
+    /// Takes the next bytes and calls `each` with every packet.
     pub fn feed(&mut self, mut bytes: &[u8], counts: &mut ContainerWitness, each: &mut impl FnMut(Found<'_>)) {
         counts.bytes += bytes.len() as u64;
         while !bytes.is_empty() {
@@ -65,8 +66,8 @@ impl Sync {
         counts.held = self.held.len() as u64;
     }
 
-    /// A segment has ended: what waits for more packets to be believed is decided by what there is. The beginning of a packet is
-    /// kept; whether the next segment goes on with it, its own packets decide.
+    /// Ends a segment. Places that wait for confirmation are decided by the bytes that exist. The start of a packet is
+    /// kept; the packets of the next segment show whether it continues there.
     pub fn segment_end(&mut self, counts: &mut ContainerWitness, each: &mut impl FnMut(Found<'_>)) {
         if !self.locked {
             self.search(true, counts, each);
@@ -75,7 +76,7 @@ impl Sync {
         counts.held = self.held.len() as u64;
     }
 
-    /// The input has ended: what is held belongs to no packet.
+    /// Ends the input; bytes that are held belong to no packet and count as skipped.
     pub fn end(&mut self, counts: &mut ContainerWitness, each: &mut impl FnMut(Found<'_>)) {
         self.segment_end(counts, each);
         counts.skipped += self.held.len() as u64;
@@ -129,7 +130,7 @@ impl Sync {
         }
     }
 
-    /// Looks for packets in what is held. `all`: there is no more.
+    /// Searches the held bytes for packets; `all` says that no more bytes follow.
     fn search(&mut self, all: bool, counts: &mut ContainerWitness, each: &mut impl FnMut(Found<'_>)) {
         loop {
             let decided = if all { self.held.len() } else { self.held.len().saturating_sub(WINDOW - 1) };
@@ -160,7 +161,7 @@ impl Sync {
         counts.skipped += bytes as u64;
     }
 
-    /// The distance of packets that begin here, the last known one first.
+    /// Returns the distance of packets if they begin at `at`. The last known distance is tried first.
     fn stride_at(&self, at: usize, all: bool) -> Option<usize> {
         let held = self.held.get(at..).filter(|held| held.first() == Some(&SYNC))?;
         let fits = |stride: usize| {

@@ -1,6 +1,6 @@
-//! PAT and PMT (ISO/IEC 13818-1 sections 2.4.4.3 and 2.4.4.8): which programmes there are, and what is in them.
+//! Reads PAT and PMT (ISO/IEC 13818-1 sections 2.4.4.3 and 2.4.4.8): the programmes and their elementary streams.
 //!
-//! Tables are told apart by their content, not by version_number: some senders change one without the other.
+//! A change is detected by a table's content, not by version_number, because some senders change one without the other.
 
 use super::super::event::Codec;
 use super::sections::crc;
@@ -9,31 +9,32 @@ use crate::limits::{DEMUX_PROGRAMS_MAX, DEMUX_STREAMS_MAX};
 /// An elementary stream of a programme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elementary {
-    /// Its PID.
+    /// elementary_PID: the PID that carries the stream.
     pub pid: u16,
-    /// How it is coded.
+    /// The codec or data format of the stream.
     pub codec: Codec,
-    /// ISO 639-2 code.
+    /// ISO 639-2 code in lower case, such as `deu`; `None` for `und` or without a descriptor.
     pub language: Option<String>,
-    /// SAMPLE-AES (Apple, MPEG-2 Stream Encryption Format for HTTP Live Streaming).
+    /// Whether the stream is encrypted with SAMPLE-AES (Apple, MPEG-2 Stream Encryption Format for HTTP Live
+    /// Streaming).
     pub encrypted: bool,
 }
 
 /// A programme of the PAT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
-    /// program_number.
+    /// program_number in the PAT, never 0.
     pub number: u16,
-    /// PID of its PMT.
+    /// PID of the programme's PMT.
     pub pid: u16,
-    /// Of the PMT that was read last: the CRC, and what it says.
+    /// The CRC of the last PMT and its elementary streams; `None` before the first PMT.
     pub map: Option<(u32, Vec<Elementary>)>,
 }
 
-/// All tables that were read so far. They stay until others replace them.
+/// All tables up to now, each of which is kept until another replaces it.
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
-    /// In the order of the PAT.
+    /// The programmes in the order of the PAT.
     pub programs: Vec<Program>,
     /// CRC of each section of the PAT, by section_number.
     sections: Vec<(u8, u32)>,
@@ -44,7 +45,7 @@ const PAT: u8 = 0;
 const PMT: u8 = 2;
 
 impl Tables {
-    /// Reads a whole section of the PAT. True if that changed something.
+    /// Reads a complete section of the PAT; returns whether the programmes may have changed.
     pub fn pat(&mut self, section: &[u8]) -> bool {
         let Some((version, number, body)) = current(section, PAT) else { return false };
         let sum = crc(section.get(..section.len() - 4).unwrap_or_default());
@@ -75,7 +76,7 @@ impl Tables {
         true
     }
 
-    /// Reads a whole section of a PMT in this PID. True if that changed something.
+    /// Reads a complete section of a PMT in this PID; returns whether the programme's streams have changed.
     pub fn pmt(&mut self, pid: u16, section: &[u8]) -> bool {
         let Some((_, _, body)) = current(section, PMT) else { return false };
         let number = section.get(3..5).and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes);
@@ -95,7 +96,8 @@ impl Tables {
     }
 }
 
-/// version_number, section_number and body of a section of this table that counts now.
+/// Returns version_number, section_number and body of a section; `None` if it is not of this table or not in effect
+/// yet.
 fn current(section: &[u8], id: u8) -> Option<(u8, u8, &[u8])> {
     let [found, _, _, _, _, version, number, _, rest @ ..] = section else { return None };
     let body = rest.get(..rest.len().checked_sub(4)?)?;
@@ -119,7 +121,7 @@ fn streams(body: &[u8]) -> Vec<Elementary> {
     found
 }
 
-/// Tags of descriptors that say what a private stream is.
+/// Tags of descriptors (section 2.6, ETSI EN 300 468); this one is the registration descriptor.
 const REGISTRATION: u8 = 0x05;
 const LANGUAGE: u8 = 0x0a;
 const METADATA: u8 = 0x26;
@@ -156,7 +158,7 @@ fn stream(pid: u16, kind: u8, info: &[u8]) -> Elementary {
     Elementary { pid, codec, language, encrypted: matches!(kind, 0xdb | 0xcf | 0xc1 | 0xc2) }
 }
 
-/// Tag and body of each descriptor (section 2.6).
+/// Iterates over descriptors (section 2.6) as tag and body.
 struct Descriptors<'a>(&'a [u8]);
 
 impl<'a> Iterator for Descriptors<'a> {
