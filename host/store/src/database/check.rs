@@ -57,8 +57,11 @@ pub fn whole(path: &Path, limit: Duration) -> Result<Checked, DatabaseError> {
     let stop = connection.get_interrupt_handle();
     let (done, ended) = mpsc::channel::<()>();
     let clock = std::thread::Builder::new().name("db-check".into()).spawn(move || {
-        if ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+        let mut wait = limit;
+        while ended.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
             stop.interrupt();
+            // Again, because an interrupt before the check has begun is lost.
+            wait = Duration::from_millis(1);
         }
     });
     let clock = clock.map_err(|source| DatabaseError::File { path: path.to_owned(), source })?;

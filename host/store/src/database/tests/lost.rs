@@ -148,7 +148,7 @@ async fn damage_is_found_at_the_start_and_a_limit_ends_the_look() {
     let whole = Connection::open(&path).unwrap();
     whole
         .execute_batch(
-            "CREATE TABLE t (x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+            "CREATE TABLE t (x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
          INSERT INTO t SELECT hex(randomblob(200)) FROM n",
         )
         .unwrap();
