@@ -331,9 +331,11 @@ impl StageSwaps {
     async fn swap_ended(&self, id: u64) -> Result<SwapRow, ControlError> {
         let mut changes = self.under_way.listen();
         loop {
+            // In this order: once it is no longer under way, its end is stored.
+            let ended = !self.under_way.has(id);
             let row = self.registry.swap(id).await?;
             match row {
-                Some(row) if row.swap.is_over() => return Ok(row),
+                Some(row) if ended && row.swap.is_over() => return Ok(row),
                 Some(_) => {}
                 None => return Err(ControlError::NotFound(format!("there is no swap {id}"))),
             }

@@ -219,26 +219,31 @@ impl Executor {
         let (id, reason) = (self.job.handle.id().clone(), reason.unwrap_or_default());
         let swap = self.row.swap.clone();
         let what = |verb: &str| format!("{}: {} {verb}: {reason}", swap.kind, told::subject(&swap));
-        match state {
+        let event = match state {
             SwapState::Refused => {
-                self.step(SwapStep::Refused, Duration::ZERO, None).await;
-                self.service.tell_stage(&id, EventKind::StageFailed, Severity::Warning, what("was refused")).await;
+                self.row.swap.steps.push(taken(SwapStep::Refused, Duration::ZERO, None));
+                self.store().await;
+                Some((EventKind::StageFailed, what("was refused")))
             }
             SwapState::RolledBack => {
                 self.row.swap.steps.push(taken(SwapStep::RolledBack, Duration::ZERO, None));
                 match self.row.swap.was_cut_over() {
                     true => self.restore().await,
-                    false => self.save().await,
+                    false => self.store().await,
                 }
-                let what = what("was rolled back");
-                self.service.tell_stage(&id, EventKind::StageRolledBack, Severity::Warning, what).await;
+                Some((EventKind::StageRolledBack, what("was rolled back")))
             }
-            _ => self.save().await,
-        }
-        let slot = (id, self.job.kind);
-        self.service.under_way.end(&slot, self.row.id);
-        // Once more: whoever waits for the end may ask for the next swap now.
+            _ => {
+                self.store().await;
+                None
+            }
+        };
+        // Before anybody is told of the end: whoever waits for it may ask for the next swap at once.
+        self.service.under_way.end(&(id.clone(), self.job.kind), self.row.id);
         self.service.under_way.tell(&self.row);
+        if let Some((kind, what)) = event {
+            self.service.tell_stage(&id, kind, Severity::Warning, what).await;
+        }
     }
 
     /// The settings that the stage is opened with.
@@ -273,7 +278,6 @@ impl Executor {
         if let Err(error) = self.service.settle(&self.job, &self.row, change, &note).await {
             tracing::error!(%error, "failed to store in the settings that the previous version is in use again");
         }
-        self.service.under_way.tell(&self.row);
     }
 
     async fn enter(&mut self, state: SwapState) {
@@ -287,10 +291,14 @@ impl Executor {
     }
 
     async fn save(&self) {
+        self.store().await;
+        self.service.under_way.tell(&self.row);
+    }
+
+    async fn store(&self) {
         if let Err(error) = self.service.registry.save_swap(&self.row).await {
             tracing::error!(swap = self.row.id, %error, "failed to store a step of a swap");
         }
-        self.service.under_way.tell(&self.row);
     }
 }
 

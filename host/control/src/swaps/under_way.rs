@@ -48,6 +48,11 @@ impl SwapsUnderWay {
         by_slot.get(&(pipeline.clone(), kind)).map(|wanted| wanted.swap)
     }
 
+    /// Whether the swap of this number is under way.
+    pub(super) fn has(&self, swap: u64) -> bool {
+        self.by_slot.lock().unwrap_or_else(PoisonError::into_inner).values().any(|target| target.swap == swap)
+    }
+
     /// A swap begins that leads to this stage.
     pub(super) fn begin(&self, slot: Slot, swap: u64, stage: &Stage) {
         let wanted = SwapTarget { swap, version: stage.into() };
@@ -142,9 +147,9 @@ mod tests {
         let stage = Stage { component: Some("sha256:new".to_owned()), ..Stage::default() };
         let slot = (here.clone(), StageKind::Framing);
         under_way.begin(slot.clone(), 7, &stage);
-        assert!(under_way.leads_to(&here, "sha256:new"));
+        assert!(under_way.leads_to(&here, "sha256:new") && under_way.has(7));
         assert!(!under_way.leads_to(&here, "sha256:old") && !under_way.leads_to(&elsewhere, "sha256:new"));
         under_way.end(&slot, 7);
-        assert!(!under_way.leads_to(&here, "sha256:new"), "it is over");
+        assert!(!under_way.leads_to(&here, "sha256:new") && !under_way.has(7), "it is over");
     }
 }
