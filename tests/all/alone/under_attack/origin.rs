@@ -22,9 +22,9 @@ pub async fn playlists(attacker: &Attacker<'_>) {
     }
     // What matters is the effect on other tenants during this time.
     tokio::time::sleep(WINDOW).await;
-    // Several segments are requested at once: the first requests may lack the cookies of the first response.
+    // Several segments are requested at once, and each response has more cookies than are kept: any of them may come back.
     let asked = origin.log();
-    let came_back = asked.iter().any(|asked| asked.header("cookie").contains("c0-"));
+    let came_back = asked.iter().any(|asked| !asked.header("cookie").is_empty());
     assert!(came_back, "cookies come back: {:?}", asked.iter().map(|asked| &asked.path).collect::<Vec<_>>());
     assert!(!origin.asked("/huge.m3u8").is_empty() && !origin.asked("/hour.m3u8").is_empty());
     for id in &running {
