@@ -1,11 +1,9 @@
-//! Every limit on the media path, with its unit. A queue, retry, body, file or wait without a limit here is a bug.
+//! Every limit of the host, with its unit. A queue, retry, body, file or wait without a limit here is a bug.
 //!
-//! One file per part of the host; all names are re-exported here. Parts in their own crates have a `limits.rs` of their
-//! own, which is re-exported here too.
+//! Each crate has a `limits.rs` of its own; here are those of the program, and all others under the same name.
 
 mod watchdog;
 
-// Re-exports that can be removed once no module uses such a limit without naming its crate.
 pub use outboard_api::limits::*;
 pub use outboard_base::limits::*;
 pub use outboard_config::limits::*;

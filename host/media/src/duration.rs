@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::adts::{HEADER, Header, SAMPLES};
 use super::probe::boxes::{Boxes, child, number32};
 use crate::limits::SEGMENT_MEASURED_MAX;
+use crate::pes_time;
 
 const TS_PACKET: usize = 188;
 /// stream_id of AC-3 and other private data.
@@ -169,8 +170,7 @@ fn pes_start(packet: &[u8; TS_PACKET]) -> Option<(u16, u8, u64)> {
         3 => times.get(5..10)?,
         _ => return None,
     };
-    let bits = |n: usize| time.get(n).copied().map(u64::from);
-    let time = (bits(0)? >> 1 & 7) << 30 | bits(1)? << 22 | (bits(2)? >> 1) << 15 | bits(3)? << 7 | bits(4)? >> 1;
+    let time = pes_time::ticks(time.try_into().ok()?);
     Some((u16::from(second & 0x1F) << 8 | u16::from(third), *stream, time))
 }
 

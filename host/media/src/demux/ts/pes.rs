@@ -5,6 +5,7 @@
 
 use super::super::clock::{Clock, Times};
 use super::super::witness::Reason;
+use crate::pes_time;
 
 /// Length of the longest header in bytes: nine, and at most 255 that header_data_length counts.
 const HEADER_BYTES_MAX: usize = 9 + 255;
@@ -179,8 +180,7 @@ fn parse(bytes: &[u8]) -> Parsed {
 /// Reads a timestamp of 33 bits, in ticks of 90 kHz, from five bytes. `None` if its marker bits are not set.
 pub fn stamp(bytes: &[u8]) -> Option<u64> {
     let &[a, b, c, d, e, ..] = bytes else { return None };
-    let bits = |byte: u8, shift: u32| u64::from(byte) << shift;
-    (a & c & e & 1 == 1).then(|| bits(a >> 1 & 7, 30) | bits(b, 22) | bits(c >> 1, 15) | bits(d, 7) | bits(e >> 1, 0))
+    (a & c & e & 1 == 1).then(|| pes_time::ticks([a, b, c, d, e]))
 }
 
 #[cfg(test)]
