@@ -166,6 +166,8 @@ async fn screens_let_everybody_in_fit_a_phone_and_tell_when_they_are_not_live() 
     let given = json!({ "url": server.url("/"), "pipeline": fine, "trouble": trouble, "tenant": "default" });
     let told = Script::start("ui/screens.mjs", &given).result(LIMIT).await;
     assert!(told["looked"].as_u64().unwrap() > 70, "{told:#}");
+    let told = Script::start("ui/left.mjs", &given).result(LIMIT).await;
+    assert!(told["left"].as_u64().unwrap() > 12, "{told:#}");
     let told = Script::start("ui/link.mjs", &given).result(LIMIT).await;
     assert_eq!(told["connections"].as_u64(), Some(1), "a connection that was lost came back by itself: {told:#}");
 }
