@@ -137,13 +137,15 @@ step_clippy_wasm() {
 }
 
 # Builds every package alone, without the features that other packages enable in its dependencies: first with its
-# default features, then with each of the others alone.
+# default features, then with each of the others alone. tests/alone gives dependencies of dependencies the features that
+# they have in the whole workspace, so that they are not built again for each package.
 step_alone() {
   local package feature
   while read -r package feature; do
     say "$package${feature:+ with the feature $feature alone}"
     # shellcheck disable=SC2086 # no word where there is no feature
-    cargo check --quiet --locked --package "$package" ${feature:+--no-default-features --features "$feature"}
+    cargo check --quiet --locked --package "$package" --package outboard-tests-alone \
+      ${feature:+--no-default-features --features "$package/$feature"}
   done < <(packages_and_features)
 }
 

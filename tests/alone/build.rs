@@ -1,0 +1,3 @@
+//! Has no task: cargo builds build-dependencies for packages with a build script only.
+
+fn main() {}
