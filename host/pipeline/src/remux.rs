@@ -1,19 +1,16 @@
 //! exchange -> **remux** -> air: puts the chosen audio under the untouched picture. The [`Remuxer`] is the step: it takes each
 //! batch in order, in time. This file puts one batch together.
 //!
-//! In: a batch's files, its place on the timeline, and the plan. Out: `air.flv` in the batch's folder from one ffmpeg run,
-//! and the index that the air step sends from; then `output.fmp4` of the same packets, to be kept. ffmpeg joins containers;
-//! the times on air are ours.
+//! In: a batch's files, its place on the timeline, and the plan. Out: `air.flv` in the batch's folder, and the index that the
+//! air step sends from; then `output.fmp4` of the same packets, to be kept. Packets are copied in the process
+//! (`copying.rs`); ffmpeg encodes where a plan asks for it, and copies from containers that are not read here.
 
-use std::path::Path;
-
-use tokio::io::AsyncReadExt;
+use std::path::{Path, PathBuf};
 
 use crate::demux::{DemuxError, part, rename};
 use outboard_base::room;
 use outboard_egress::spool::ReadyBatch;
-use outboard_ffmpeg::limits::FFMPEG_TIMEOUT;
-use outboard_ffmpeg::{self as ffmpeg, FfmpegError, Turn};
+use outboard_ffmpeg::{FfmpegError, Turn};
 use outboard_media::facts::BatchFacts;
 use outboard_media::flv::{FlvError, body::BodyError};
 use outboard_media::timeline::Placed;
@@ -34,15 +31,20 @@ mod report;
 pub mod plan;
 // audio that cannot be copied
 pub mod encode;
-// what comes out
-pub mod output;
+// packets that are copied
+mod by_ffmpeg;
+mod copying;
 mod spooling;
 mod times;
+// what comes out
+mod air;
+pub mod output;
 
+pub use air::reload;
+use copying::CopyError;
 pub use plan::{Plan, Processed};
 pub use planner::Planner;
 pub use remuxer::Remuxer;
-pub use spooling::reload;
 
 /// Why a batch could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +52,7 @@ pub enum RemuxError {
     /// The ffmpeg run failed or exceeded a limit.
     #[error(transparent)]
     Ffmpeg(#[from] FfmpegError),
-    /// What ffmpeg wrote is not FLV.
+    /// What ffmpeg wrote is not FLV, or a packet is too long for it.
     #[error("remux output: {0}")]
     Flv(#[from] FlvError),
     /// A tag is not what RTMP carries.
@@ -62,6 +64,14 @@ pub enum RemuxError {
     /// A file could not be named.
     #[error(transparent)]
     File(#[from] DemuxError),
+    /// A file of the batch ends too early.
+    #[error("{path} is cut off: {what}")]
+    Torn {
+        /// The file.
+        path: PathBuf,
+        /// What is missing, in words.
+        what: String,
+    },
     /// The plan asks for audio that is not there.
     #[error("the plan asks for {0}, which this batch does not have")]
     Missing(&'static str),
@@ -74,8 +84,13 @@ impl RemuxError {
             Self::Ffmpeg(error) => error.is_disk_full(),
             Self::File(error) => error.is_disk_full(),
             Self::Io(error) => room::is_full(error),
-            Self::Flv(_) | Self::Body(_) | Self::Missing(_) => false,
+            Self::Flv(_) | Self::Body(_) | Self::Torn { .. } | Self::Missing(_) => false,
         }
+    }
+
+    /// The file of the error is that of the chosen audio.
+    fn is_of(&self, processed: Option<&Processed>) -> bool {
+        matches!((self, processed), (Self::Torn { path, .. }, Some(processed)) if *path == processed.path)
     }
 }
 
@@ -94,7 +109,7 @@ pub struct Job<'a> {
     pub with_audio: bool,
     /// Audio to put in the original's place; `None` leaves the original.
     pub processed: Option<&'a Processed>,
-    /// When it is to be done.
+    /// When ffmpeg is to do it, where it has to.
     pub turn: Turn<'a>,
 }
 
@@ -115,62 +130,30 @@ pub struct Remuxed {
     pub trimmed: u64,
 }
 
-/// Puts one batch together.
+/// Puts one batch together: copies it in the process; where a file has what is not read there, with ffmpeg.
 pub async fn remux(job: Job<'_>) -> Result<Remuxed, RemuxError> {
-    let command = command(&job);
-    let times = times::audio(&job);
-    let mut spooler = spooling::Spooler::create(&job, times)?;
-    let (running, mut stdout) = job.turn.spawn("remux", command).await?;
-    let mut chunk = vec![0; CHUNK_BYTES];
-    let read = async {
-        loop {
-            let n = stdout.read(&mut chunk).await?;
-            if n == 0 {
-                return Ok::<_, RemuxError>(());
-            }
-            spooler.feed(chunk.get(..n).unwrap_or_default())?;
+    let batch = job.number;
+    let remuxed = match copying::run(&job).await {
+        Ok(remuxed) => {
+            tracing::debug!(batch, "the host copied the batch's packets");
+            remuxed
         }
+        Err(CopyError::Foreign { path, why }) => {
+            tracing::debug!(batch, path = %path.display(), why, "ffmpeg copies the batch's packets");
+            by_ffmpeg::run(&job).await?
+        }
+        // Where a reply is torn, the original audio is better. Of the source's own packets ffmpeg saves what is there.
+        Err(CopyError::Failed(error @ RemuxError::Torn { .. })) if !error.is_of(job.processed) => {
+            tracing::warn!(batch, %error, "ffmpeg copies what is left of the batch");
+            by_ffmpeg::run(&job).await?
+        }
+        Err(CopyError::Failed(error)) => return Err(error),
     };
-    match tokio::time::timeout(FFMPEG_TIMEOUT, read).await {
-        Ok(done) => {
-            // With nobody reading, ffmpeg ends. Its own words tell more than the broken stream it left.
-            drop(stdout);
-            let finished = running.finish(FFMPEG_TIMEOUT).await;
-            if !matches!(done, Err(RemuxError::Io(_))) {
-                finished?;
-            }
-            done?;
-        }
-        Err(_) => return Err(running.overdue(FFMPEG_TIMEOUT).await.into()),
-    }
-    let remuxed = spooler.finish()?;
     rename(&part(job.dir, names::AIR), &job.dir.join(names::AIR)).await?;
     Ok(remuxed)
 }
 
-/// The command that writes FLV tags to stdout, all copied.
-fn command(job: &Job<'_>) -> ffmpeg::Command {
-    let mut command = ffmpeg::command("file,pipe");
-    command.reads(job.dir);
-    let mut maps: Vec<&str> = Vec::new();
-    if job.facts.video.is_some() {
-        command.args(["-f", "mp4", "-i"]).arg(job.dir.join(names::VIDEO));
-        maps.extend(["-map", "0:v:0"]);
-    }
-    if job.has_audio() {
-        maps.extend(["-map", if maps.is_empty() { "0:a:0" } else { "1:a:0" }]);
-        match job.processed {
-            Some(processed) => command.reads(&processed.path).args(["-f", processed.format, "-i"]).arg(&processed.path),
-            None => command.args(["-f", "mp4", "-i"]).arg(job.dir.join(names::AUDIO)),
-        };
-        maps.extend(["-bsf:a", "aac_adtstoasc"]);
-    }
-    maps.extend(["-c", "copy", "-copyinkf"]);
-    command.args(&maps).args(["-f", "flv", "-flvflags", "no_duration_filesize", "pipe:1"]);
-    command
-}
-
-/// How much of ffmpeg's output is taken at once: what a pipe holds.
+/// How much of ffmpeg's output is taken at once, what a pipe holds, and how much is written to a file at once; bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 #[cfg(any(test, feature = "testing"))]

@@ -30,6 +30,8 @@ pub struct Mp4 {
 #[derive(Debug)]
 struct Parts {
     choice: Choice,
+    /// Whether pictures are handed out as they are stored; see [`Mp4::stored`].
+    stored: bool,
     tracks: Vec<Track>,
     told: Streams,
     ends: Ends,
@@ -45,8 +47,20 @@ struct Parts {
 impl Mp4 {
     /// Makes a demuxer that expects an initialization section.
     pub fn new(choice: Choice) -> Self {
+        Self::with(choice, false)
+    }
+
+    /// Makes a demuxer for a file whose pictures are handed out as they are stored: also those before the first key
+    /// frame, keys only by the file's sync flags, and configurations only from its sample entries. NAL units are not
+    /// looked at. For files that were demuxed before, such as those of a batch.
+    pub fn stored(choice: Choice) -> Self {
+        Self::with(choice, true)
+    }
+
+    fn with(choice: Choice, stored: bool) -> Self {
         let parts = Parts {
             choice,
+            stored,
             tracks: Vec::new(),
             told: Streams::default(),
             ends: Ends::default(),
@@ -138,7 +152,7 @@ impl Parts {
             let track = stream.and_then(|stream| tracks.iter().find(|track| track.id == stream.number));
             match (seat.as_mut(), track) {
                 (Some(taken), Some(track)) => taken.is_now(track),
-                (_, track) => *seat = track.map(|track| Taken::new(kind, track)),
+                (_, track) => *seat = track.map(|track| Taken::new(kind, track, self.stored)),
             }
         }
         self.tracks = tracks;

@@ -56,6 +56,11 @@ impl Packed {
         Self::default()
     }
 
+    /// Makes a demuxer for a file without a timestamp: its first frame has this time in ticks of 90 kHz.
+    pub fn starting_at(time: i64) -> Self {
+        Self { times: Some(Times { pts: time, dts: time }), ..Self::default() }
+    }
+
     /// Takes the next bytes, in a piece of any size.
     pub fn feed(&mut self, mut bytes: &[u8]) {
         self.out.witness.container.bytes += bytes.len() as u64;

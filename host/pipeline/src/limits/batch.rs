@@ -1,4 +1,4 @@
-//! Limits of batches, and of the ffmpeg runs that demux and remux them.
+//! Limits of batches, and of how they are demuxed and remuxed.
 
 use std::time::Duration;
 
@@ -6,11 +6,13 @@ use outboard_base::backoff::Schedule;
 
 // === batch ===
 
-// === demux and remux (ffmpeg) ===
+// === demux and remux ===
 
 /// Bytes of the packet list of one batch: about 60 bytes per packet, so two tracks of 120 s need less than 1 MB.
 pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
 
+/// Bytes of a batch's file that are read at once while its packets are copied; one piece for each track.
+pub const REMUX_READ_BYTES: usize = 128 * 1024;
 /// Delays before retrying a source that was unavailable when the stream was resumed: 1 s, doubling to 15 s.
 pub const SOURCE_AGAIN: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(15));
 /// Batches queued between two steps; their media is on disk.

@@ -12,6 +12,7 @@ use outboard_media::facts::TrackFacts;
 use outboard_media::segment::{Container, Part};
 use outboard_media::timeline::Timeline;
 
+mod copied;
 mod mix;
 
 use super::testing::{Media, PICTURE, SOUND, ffmpeg_in, slots, splitter};

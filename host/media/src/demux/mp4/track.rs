@@ -18,6 +18,8 @@ pub struct Taken {
     /// track_ID of the track in the current `moov`.
     pub id: u32,
     kind: TrackKind,
+    /// Whether samples are handed out as they are stored, without a look at their NAL units.
+    stored: bool,
     scale: u32,
     edit: (i64, i64),
     entries: Vec<Entry>,
@@ -54,11 +56,12 @@ pub fn streams(tracks: &[Track], choice: &Choice, now: [Option<u32>; 2]) -> Vec<
 }
 
 impl Taken {
-    /// Makes a taken track from its description in `moov`.
-    pub fn new(kind: TrackKind, track: &Track) -> Self {
+    /// Makes a taken track from its description in `moov`. `stored`: its samples are handed out as they are stored.
+    pub fn new(kind: TrackKind, track: &Track, stored: bool) -> Self {
         let mut taken = Self {
             id: track.id,
             kind,
+            stored,
             scale: 1,
             edit: (0, 0),
             entries: Vec::new(),
@@ -67,7 +70,7 @@ impl Taken {
             told: None,
             h264: H264::default(),
             hevc: Hevc::default(),
-            waiting: kind == TrackKind::Video,
+            waiting: kind == TrackKind::Video && !stored,
             waits_since: None,
         };
         taken.is_now(track);
@@ -85,7 +88,7 @@ impl Taken {
 
     /// Waits for a key frame before pictures are handed out again.
     pub fn restart(&mut self) {
-        (self.waiting, self.waits_since) = (self.kind == TrackKind::Video, None);
+        (self.waiting, self.waits_since) = (self.kind == TrackKind::Video && !self.stored, None);
     }
 
     /// Hands out a complete sample as a packet, or counts why it cannot be used.
@@ -99,11 +102,13 @@ impl Taken {
             if length_bytes != 4 {
                 data = widen(&data, length_bytes);
             }
-            if !self.look(codec, &data, &mut picture) {
-                return out.drop(self.kind, Reason::Corrupt, 1, media);
+            if !self.stored {
+                if !self.look(codec, &data, &mut picture) {
+                    return out.drop(self.kind, Reason::Corrupt, 1, media);
+                }
+                let changed = if codec == Codec::H264 { self.h264.changed() } else { self.hevc.changed() };
+                self.config = changed.map(Config::Video).or(self.config.take());
             }
-            let changed = if codec == Codec::H264 { self.h264.changed() } else { self.hevc.changed() };
-            self.config = changed.map(Config::Video).or(self.config.take());
         }
         let (from, empty) = self.edit;
         let time = |time: i64| ticks(time.saturating_sub(from), self.scale).saturating_add(empty);
@@ -166,8 +171,8 @@ impl Taken {
 
     fn key(&mut self, codec: Codec, picture: &Picture, sync: bool, dts: i64) -> Key {
         let seen = match codec {
-            Codec::H264 => picture.key(),
-            Codec::Hevc => Some(hevc::key(picture)),
+            Codec::H264 if !self.stored => picture.key(),
+            Codec::Hevc if !self.stored => Some(hevc::key(picture)),
             _ => return if sync { Key::Sync } else { Key::No },
         };
         match seen {

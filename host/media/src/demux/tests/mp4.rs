@@ -204,6 +204,40 @@ fn parameter_sets_inside_samples_bring_a_configuration_right_there() {
     assert_eq!(new.record[3], 40);
 }
 
+/// What a batch that begins inside a group of pictures is like: the first key frame comes later.
+#[test]
+fn stored_pictures_are_handed_out_from_the_first_one_as_they_are() {
+    let parts = hls(&Clip::default(), "");
+    let truth = fed(&parts);
+    // Without the sample flags of the first fragment's key frame, and with a NAL unit length that makes no sense.
+    let mut file = [&parts[0][..], &parts[1], &parts[2]].concat();
+    let flags = |file: &[u8], from: usize| file[from..].windows(4).position(|four| four == b"trun").unwrap() + from + 4;
+    let trun = flags(&file, parts[0].len());
+    assert_eq!(file[trun + 3] & 5, 5, "ffmpeg tells an offset and the flags of the first sample");
+    file[trun + 12..trun + 16].copy_from_slice(&0x0101_0000_u32.to_be_bytes());
+    let first = truth.of(TrackKind::Video)[0];
+    let second = truth.of(TrackKind::Video)[1].data.clone();
+    let odd = file.windows(second.len()).position(|window| window == second).unwrap();
+    file[odd] = 0xff;
+    let stored = |pieces: usize| {
+        let steps: Vec<_> = file.chunks(pieces).map(Step::Feed).collect();
+        run::drive(Mp4::stored(Choice::default()), &steps)
+    };
+    let run = stored(file.len());
+    let (ours, theirs) = (run.of(TrackKind::Video), &truth.of(TrackKind::Video)[..50]);
+    assert_eq!((ours.len(), ours[0].key, ours[25].key), (50, Key::No, Key::Sync));
+    assert_eq!((&ours[0].data, (ours[0].dts, ours[0].pts)), (&first.data, (first.dts, first.pts)));
+    assert_eq!((&ours[1].data[1..], ours[1].data[0]), (&second[1..], 0xff), "nothing is looked at");
+    for (our, their) in ours.iter().zip(theirs).skip(2) {
+        assert_eq!((&our.data, our.dts, our.pts), (&their.data, their.dts, their.pts));
+    }
+    assert_eq!(run.witness.video.unused_in_all(), Count::default());
+    assert_eq!((run.configs.clone(), run.notices.len()), (truth.configs.clone(), 0));
+    assert_equal(&stored(777), &run, "in pieces");
+    let from_key = whole(&file);
+    assert!(from_key.of(TrackKind::Video).len() < 50, "a stream begins at a key frame, and with sound units");
+}
+
 #[test]
 fn what_is_cut_off_or_damaged_is_counted() {
     let parts = hls(&Clip::default(), "");

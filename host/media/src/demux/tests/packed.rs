@@ -57,6 +57,18 @@ fn frames_reach_over_borders_and_tags() {
 }
 
 #[test]
+fn a_file_without_a_timestamp_starts_where_it_is_told() {
+    let adts = sound(&["-c:a", "aac"], "a.aac");
+    assert!(fed(std::slice::from_ref(&adts), 500).packets.is_empty(), "without a time there are no packets");
+    let steps: Vec<_> = adts.chunks(500).map(Step::Feed).collect();
+    let run = run::drive(Packed::starting_at(-7), &steps);
+    let times: Vec<_> = run.packets.iter().map(|packet| packet.pts).collect();
+    assert_eq!(times, (0..times.len() as i64).map(|n| n * 1920 - 7).collect::<Vec<_>>());
+    let bytes: usize = run.packets.iter().map(|packet| packet.data.len() + 7).sum();
+    assert_eq!((bytes, run.witness.audio.unused_in_all()), (adts.len(), Count::default()));
+}
+
+#[test]
 fn the_codec_is_told_by_the_first_frame() {
     for (args, name, codec, count) in [
         (&["-c:a", "libmp3lame", "-write_xing", "0", "-id3v2_version", "0"][..], "a.mp3", Codec::MpegAudio, 84),
