@@ -9,7 +9,8 @@ use std::time::Duration;
 use outboard::media::flv::TagKind;
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, entries};
-use outboard_tests::onair::{assert_same_packets, hashes, monotonic, of_entries};
+use outboard_tests::onair::{assert_same_packets, hashes, join_sessions, monotonic, of_entries};
+use outboard_tests::over_borders::over_borders;
 use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 
@@ -52,6 +53,34 @@ async fn packets_on_air_are_the_sources_over_batches_and_a_discontinuity() {
     assert_eq!(of(TagKind::Video).count(), 2, "{:02x?}", recording.headers);
     assert_ne!(of(TagKind::Video).next(), of(TagKind::Video).next_back());
     assert_eq!(of(TagKind::Audio).next(), of(TagKind::Audio).next_back());
+}
+
+/// Frames of sound that begin in one batch and end in the next, also where the host is killed between the two.
+#[tokio::test]
+async fn frames_over_the_border_of_each_batch_are_whole() {
+    let clip = entries(&Clip::small(28), false);
+    let packed = tempfile::tempdir().unwrap();
+    let programme = over_borders(&clip, packed.path());
+    let origin = LiveOrigin::start(programme).await;
+    let nginx = Nginx::start();
+    let storage = tempfile::tempdir().unwrap();
+    let to = nginx.url("borders");
+    let options = ["--source", &origin.url, "--to", &to, "--batch-seconds", "4", "--batches", "100"];
+    let host = Host::run(storage.path(), &options);
+    host.until("on air batch=1", Duration::from_secs(60)).await;
+    host.kill().await;
+    let ended = Host::run(storage.path(), &options).ended(Duration::from_secs(120)).await;
+    assert!(ended.status.success(), "{:#?}", ended.log);
+    assert_eq!(ended.lines_with("cannot be used"), 0, "{:#?}", ended.log);
+    assert_eq!(ended.lines_with("resuming where the last run ended"), 1, "{:#?}", ended.log);
+    for (stream, group) in [("v", 60), ("a", 95)] {
+        let source: Vec<_> = of_entries(&clip, stream).concat();
+        let want = hashes(&source);
+        let sessions: Vec<_> = nginx.files(1, "borders").iter().map(|file| monotonic(file, stream)).collect();
+        let (joined, repeats) = join_sessions(&sessions, &want, stream);
+        assert_same_packets(&joined, &want, stream);
+        assert!(repeats.iter().all(|repeat| *repeat <= group), "{stream}: {repeats:?} packets repeat");
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ pub mod host;
 pub mod media;
 pub mod onair;
 pub mod origin;
+pub mod over_borders;
 pub mod processes;
 pub mod processor;
 pub mod receiver;

@@ -20,6 +20,8 @@ mod fuzz;
 mod mp4;
 mod out;
 mod packed;
+#[cfg(any(test, feature = "testing"))]
+pub mod repack;
 mod ts;
 mod witness;
 

@@ -1,8 +1,8 @@
-//! The facts of each packet, as ffmpeg's `framecrc` muxer lists them beside the demuxed files.
+//! The facts of each packet of a batch, and their list beside the demuxed files.
 //!
 //! The files themselves lose timing: each starts at 0, so the offset between audio and video is lost, and FLV has a
-//! resolution of milliseconds. The list, from the same run, has every packet's timestamps in the time base of the
-//! source.
+//! resolution of milliseconds. The list has every packet's timestamps. It has the form of ffmpeg's `framecrc` muxer,
+//! which writes it where ffmpeg demuxes; [`BatchFacts::to_text`] writes it everywhere else.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub struct Packet {
     pub pts_us: i64,
     /// Duration in microseconds; 0 if the source has none.
     pub duration_us: u32,
-    /// Size in bytes, including ADTS and Annex B headers.
+    /// Size in bytes, as in an MP4 sample; where ffmpeg demuxed, with ADTS headers and start codes.
     pub size: u32,
 }
 
@@ -95,6 +95,33 @@ impl BatchFacts {
         self.tracks().map(TrackFacts::duration_us).max().unwrap_or_default()
     }
 
+    /// Writes the list: [`parse`](Self::parse) reads the same facts from it.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        let named = [("video", &self.video), ("audio", &self.audio)];
+        let tracks = named.iter().filter_map(|(media, track)| Some((media, track.as_ref()?)));
+        for (index, (media, track)) in tracks.enumerate() {
+            let TrackFacts { codec, sample_rate, channels, dimensions: (width, height), packets } = track;
+            let mut header = |key: &str, value: &dyn fmt::Display| {
+                text.push_str(&format!("#{key} {index}: {value}\n"));
+            };
+            header("tb", &"1/1000000");
+            header("media_type", media);
+            header("codec_id", codec);
+            header(OWN_TIMES, &1);
+            if *media == "video" {
+                header("dimensions", &format_args!("{width}x{height}"));
+            } else {
+                header("sample_rate", sample_rate);
+                header("channel_layout_name", &format_args!("{channels} channels"));
+            }
+            for Packet { dts_us, pts_us, duration_us, size } in packets {
+                text.push_str(&format!("{index}, {dts_us}, {pts_us}, {duration_us}, {size}\n"));
+            }
+        }
+        text
+    }
+
     /// Parses the output of ffmpeg's `framecrc` muxer: `#key stream: value` lines, then one line per packet
     /// (`stream, dts, pts, duration, size, checksum, …`).
     ///
@@ -125,7 +152,9 @@ impl BatchFacts {
         }
         let mut facts = Self::default();
         for mut stream in streams {
-            respace(&mut stream.track);
+            if !stream.own_times {
+                respace(&mut stream.track);
+            }
             match stream.media.as_str() {
                 "video" => facts.video = Some(stream.track),
                 "audio" => facts.audio = Some(stream.track),
@@ -179,6 +208,8 @@ struct Stream {
     time_base: (i64, i64),
     /// Added to every timestamp of the stream, in microseconds.
     offset_us: i64,
+    /// The times are the source's: ffmpeg changed none of them.
+    own_times: bool,
     track: TrackFacts,
 }
 
@@ -193,6 +224,8 @@ impl Stream {
 
 /// The key of a header line that shifts a stream: `#offset_us 0: 1400000`.
 pub const OFFSET: &str = "offset_us";
+/// The key of a header line of a stream whose times are the source's own, also where they step back: `#own_times 0: 1`.
+const OWN_TIMES: &str = "own_times";
 /// Most streams in a list; the host's runs have two.
 const STREAMS_MOST: usize = 8;
 
@@ -208,6 +241,7 @@ fn parse_header(streams: &mut Vec<Stream>, header: &str) {
             media: String::new(),
             time_base: (1, 1_000_000),
             offset_us: 0,
+            own_times: false,
             track: TrackFacts::default(),
         });
     }
@@ -220,6 +254,7 @@ fn parse_header(streams: &mut Vec<Stream>, header: &str) {
         "tb" => stream.time_base = pair('/').unwrap_or(stream.time_base),
         // Ours: where ffmpeg does not see the source's own time (packed audio).
         OFFSET => stream.offset_us = value.parse().unwrap_or_default(),
+        OWN_TIMES => stream.own_times = value == "1",
         "media_type" => value.clone_into(&mut stream.media),
         "codec_id" => value.clone_into(&mut stream.track.codec),
         "dimensions" => {
@@ -290,6 +325,32 @@ mod tests {
         assert!(steps.iter().all(|step| (33_332..=33_335).contains(step)), "{steps:?}");
     }
 
+    /// Also times that step back or are equal, which ffmpeg never writes.
+    #[test]
+    fn facts_survive_their_list() {
+        let packet = |dts_us: i64, size| Packet { dts_us, pts_us: dts_us - 80_001, duration_us: 33_333, size };
+        let video = TrackFacts {
+            codec: "h264".into(),
+            dimensions: (1280, 720),
+            packets: vec![packet(-5, 7), packet(95_443_717_688, 1), packet(3, u32::MAX), packet(3, 2)],
+            ..TrackFacts::default()
+        };
+        let audio = TrackFacts {
+            codec: "aac".into(),
+            sample_rate: 44_100,
+            channels: 6,
+            packets: vec![Packet { dts_us: 1, pts_us: 1, duration_us: 0, size: 3 }],
+            ..TrackFacts::default()
+        };
+        let empty = TrackFacts { codec: "aac".into(), ..TrackFacts::default() };
+        for (video, audio) in
+            [(Some(video.clone()), Some(audio.clone())), (Some(video), None), (None, Some(audio)), (None, Some(empty))]
+        {
+            let facts = BatchFacts { video, audio };
+            assert_eq!(BatchFacts::parse(&facts.to_text()).unwrap(), facts);
+        }
+    }
+
     #[test]
     fn a_stream_can_be_shifted() {
         let facts = BatchFacts::parse(&format!("#offset_us 1: 600000\n{TEXT}")).unwrap();
@@ -307,8 +368,13 @@ mod tests {
     #[test]
     fn rounding_does_not_accumulate_over_a_day_of_audio() {
         let packets = 86_400 * 44_100 / 1024;
-        let stream =
-            Stream { media: String::new(), time_base: (1, 44_100), offset_us: 0, track: TrackFacts::default() };
+        let stream = Stream {
+            media: String::new(),
+            time_base: (1, 44_100),
+            offset_us: 0,
+            own_times: false,
+            track: TrackFacts::default(),
+        };
         let exact = packets as f64 * 1024.0 / 44_100.0 * 1e6;
         assert!((stream.us(packets * 1024) as f64 - exact).abs() <= 1.0);
         assert_eq!(stream.us(-44_100), -1_000_000);

@@ -1,11 +1,13 @@
-//! Writes fragmented MP4 (ISO/IEC 14496-12): one H.264 track, one AAC track, times in milliseconds.
+//! Writes fragmented MP4 (ISO/IEC 14496-12): one H.264 track, one AAC track, each with a timescale of its own.
 //!
-//! In: decoder configurations and the facts of each sample. Out: boxes as bytes; the caller writes the media data. It
-//! does not read foreign files: [`head`] reads only files that this module wrote.
+//! In: decoder configurations and the facts of each sample. Out: boxes as bytes; the caller writes the media data, or
+//! [`writer`] does for the packets of one track. It does not read foreign files: [`head`] reads only files that this
+//! module wrote.
 
 pub mod head;
+pub mod writer;
 
-/// Ticks per second in every track: air times are milliseconds.
+/// Ticks per second in every track that [`init`] describes: air times are milliseconds.
 pub const TIMESCALE: u32 = 1000;
 
 /// Number of the video track.
@@ -40,9 +42,9 @@ pub struct Audio<'a> {
 pub struct Sample {
     /// Size of the sample, in bytes.
     pub size: u32,
-    /// Time until the next sample is decoded, in milliseconds.
+    /// Time until the next sample is decoded, in ticks of the track.
     pub duration: u32,
-    /// Presentation time minus decoding time, in milliseconds.
+    /// Presentation time minus decoding time, in ticks of the track.
     pub composition: i32,
     /// True if decoding can start at this sample.
     pub key: bool,
@@ -53,18 +55,28 @@ pub struct Sample {
 pub struct Run {
     /// Number of the track: [`VIDEO`] or [`AUDIO`].
     pub track: u32,
-    /// Decoding time of the first sample, in milliseconds.
+    /// Decoding time of the first sample, in ticks of the track.
     pub start: u64,
     /// The samples in decoding order.
     pub samples: Vec<Sample>,
 }
 
-/// The initialization section: `ftyp` and `moov` without samples. The same tracks always give the same bytes.
+/// The initialization section: `ftyp` and `moov` without samples, all times in milliseconds. The same tracks always give
+/// the same bytes.
 pub fn init(video: Option<Video<'_>>, audio: Option<Audio<'_>>) -> Vec<u8> {
-    let mut out = boxed(*b"ftyp", |ftyp| {
+    let scaled = (video.map(|video| (video, TIMESCALE)), audio.map(|audio| (audio, TIMESCALE)));
+    [ftyp(), moov(scaled.0, scaled.1)].concat()
+}
+
+fn ftyp() -> Vec<u8> {
+    boxed(*b"ftyp", |ftyp| {
         ftyp.extend(b"iso6\0\0\0\0iso6iso5mp41");
-    });
-    out.extend(boxed(*b"moov", |moov| {
+    })
+}
+
+/// A `moov` without samples; with each track its ticks per second.
+fn moov(video: Option<(Video<'_>, u32)>, audio: Option<(Audio<'_>, u32)>) -> Vec<u8> {
+    boxed(*b"moov", |moov| {
         moov.extend(full(*b"mvhd", 0, 0, |mvhd| {
             put32(mvhd, &[0, 0, TIMESCALE, 0, 0x0001_0000]);
             put16(mvhd, &[0x0100, 0]);
@@ -73,11 +85,11 @@ pub fn init(video: Option<Video<'_>>, audio: Option<Audio<'_>>) -> Vec<u8> {
             put32(mvhd, &[0; 6]);
             put32(mvhd, &[AUDIO + 1]);
         }));
-        if let Some(video) = video {
-            moov.extend(track(VIDEO, b"vide", (video.width, video.height), &avc1(video)));
+        if let Some((video, scale)) = video {
+            moov.extend(track((VIDEO, scale), b"vide", (video.width, video.height), &avc1(video)));
         }
-        if let Some(audio) = audio {
-            moov.extend(track(AUDIO, b"soun", (0, 0), &mp4a(audio)));
+        if let Some((audio, scale)) = audio {
+            moov.extend(track((AUDIO, scale), b"soun", (0, 0), &mp4a(audio)));
         }
         moov.extend(boxed(*b"mvex", |mvex| {
             let tracks = video.map(|_| VIDEO).into_iter().chain(audio.map(|_| AUDIO));
@@ -85,8 +97,7 @@ pub fn init(video: Option<Video<'_>>, audio: Option<Audio<'_>>) -> Vec<u8> {
                 mvex.extend(full(*b"trex", 0, 0, |trex| put32(trex, &[id, 1, 0, 0, 0])));
             }
         }));
-    }));
-    out
+    })
 }
 
 /// The `moof` of a fragment and the header of its `mdat`, which has the samples of each run in order. `None`: larger
@@ -139,7 +150,7 @@ fn traf(run: &Run, offset: u32) -> Vec<u8> {
 
 const MATRIX: [u32; 9] = [0x0001_0000, 0, 0, 0, 0x0001_0000, 0, 0, 0, 0x4000_0000];
 
-fn track(id: u32, handler: &[u8; 4], (width, height): (u32, u32), entry: &[u8]) -> Vec<u8> {
+fn track((id, scale): (u32, u32), handler: &[u8; 4], (width, height): (u32, u32), entry: &[u8]) -> Vec<u8> {
     let sound = handler == b"soun";
     boxed(*b"trak", |trak| {
         // Enabled, in the movie.
@@ -151,7 +162,7 @@ fn track(id: u32, handler: &[u8; 4], (width, height): (u32, u32), entry: &[u8]) 
         }));
         trak.extend(boxed(*b"mdia", |mdia| {
             // No language: "und".
-            mdia.extend(full(*b"mdhd", 0, 0, |mdhd| put32(mdhd, &[0, 0, TIMESCALE, 0, 0x55c4_0000])));
+            mdia.extend(full(*b"mdhd", 0, 0, |mdhd| put32(mdhd, &[0, 0, scale, 0, 0x55c4_0000])));
             mdia.extend(full(*b"hdlr", 0, 0, |hdlr| {
                 put32(hdlr, &[0]);
                 hdlr.extend(handler);

@@ -25,6 +25,13 @@ pub const PROBE_WAIT_MAX: Duration = Duration::from_secs(10);
 pub const OUTPUT_FRAGMENTS_MAX: usize = 1024;
 /// Largest head of an `output.fmp4`, which lists the positions of its fragments, bytes.
 pub const OUTPUT_HEAD_BYTES_MAX: u64 = 64 << 10;
+/// Bytes of samples at which an open fragment of a batch's `video.fmp4` or `audio.fmp4` is written, without waiting for
+/// its end: one more unit ([`DEMUX_UNIT_BYTES_MAX`]) may be in memory beside them. Two seconds at 8 Mb/s have as many.
+pub const FRAGMENT_BYTES_MAX: usize = 2 << 20;
+/// Most samples of such a fragment.
+pub const FRAGMENT_SAMPLES_MAX: usize = 10_000;
+/// Length of a fragment of `audio.fmp4`. One fragment per packet would double the size.
+pub const FRAGMENT_AUDIO: Duration = Duration::from_secs(5);
 /// A larger jump of the source's timestamps within a track is spliced out.
 pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(1);
 

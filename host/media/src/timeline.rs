@@ -13,6 +13,9 @@ use crate::limits::TIMESTAMP_JUMP;
 const TOLERANCE_US: i64 = 50_000;
 /// A packet's own duration is ignored if the steps between packets are at least this many times longer.
 const SLOWER_MAX: i64 = 4;
+/// Most by which pictures are decoded earlier than the source says, in microseconds: 16 frames, the most that H.264 may
+/// reorder, at 16 per second.
+const EARLY_MAX_US: i64 = 1_000_000;
 const JUMP_US: i64 = TIMESTAMP_JUMP.as_micros() as i64;
 /// MPEG-TS timestamps are 33 bits of 90 kHz and wrap every 26.5 hours (ISO/IEC 13818-1 section 2.4.3.6).
 const WRAP_US: i64 = ((1_i128 << 33) * 1_000_000 / 90_000) as i64;
@@ -24,6 +27,10 @@ pub struct Timeline {
     offset_us: Option<i64>,
     video: Cursor,
     audio: Cursor,
+    /// By how much pictures are decoded earlier than the source says, in microseconds, so that none is shown before that
+    /// (MP4 with composition offsets below 0). Their presentation times stay.
+    #[serde(default)]
+    early_us: i64,
 }
 
 /// The end of one track on the timeline.
@@ -73,6 +80,9 @@ impl Timeline {
             placed.end_ms = placed.start_ms;
             return placed;
         }
+        self.early_us = self.early_us.max(facts.video.as_ref().map_or(0, early_us));
+        let moved = (self.early_us > 0).then(|| decoded_earlier(facts, self.early_us));
+        let facts = moved.as_ref().unwrap_or(facts);
         let firsts = [(&facts.video, &self.video), (&facts.audio, &self.audio)];
         let firsts: Vec<First> =
             firsts.iter().filter_map(|(track, cursor)| First::of(track.as_ref()?, cursor)).collect();
@@ -154,6 +164,20 @@ impl First {
             air_end_us: cursor.air_end_us,
         })
     }
+}
+
+/// The most by which a picture is shown before its decoding time, in microseconds. More than [`EARLY_MAX_US`] is an error
+/// of the source and changes nothing.
+fn early_us(track: &TrackFacts) -> i64 {
+    let early = track.packets.iter().map(|packet| packet.dts_us.saturating_sub(packet.pts_us));
+    early.filter(|early| *early <= EARLY_MAX_US).max().unwrap_or(0)
+}
+
+fn decoded_earlier(facts: &BatchFacts, by_us: i64) -> BatchFacts {
+    let mut facts = facts.clone();
+    let packets = facts.video.iter_mut().flat_map(|track| &mut track.packets);
+    packets.for_each(|packet| packet.dts_us = packet.dts_us.saturating_sub(by_us));
+    facts
 }
 
 /// Returns the jumps of a track's time: by how much each differs from the expected step, in microseconds.
@@ -279,6 +303,34 @@ mod tests {
         facts.video.as_mut().unwrap().packets[1].pts_us += 2 * FRAME;
         let placed = Timeline::default().place(&facts, false);
         assert_eq!((placed.video[0].composition_ms, placed.video[1].composition_ms), (0, 67));
+    }
+
+    /// Composition offsets below 0: sound and picture that are together in the source are together on air.
+    #[test]
+    fn pictures_that_are_shown_before_they_are_decoded_are_decoded_earlier() {
+        let mut timeline = Timeline::default();
+        let mut start = 7_000_000;
+        for _ in 0..3 {
+            let mut facts = batch(start, 2);
+            for (n, packet) in facts.video.as_mut().unwrap().packets.iter_mut().enumerate() {
+                packet.pts_us += [0, 40_000, -80_000, -40_000][n % 4];
+            }
+            let placed = timeline.place(&facts, false);
+            assert!(placed.splices_us.is_empty() && placed.max_skew_us <= 1000, "{placed:?}");
+            let (video, audio) = (placed.video[0], placed.audio[0]);
+            let shown = video.dts_ms + u64::try_from(video.composition_ms).unwrap();
+            assert!((19..=21).contains(&(audio.dts_ms - shown)), "{video:?} {audio:?}");
+            let compositions: Vec<i32> = placed.video[..4].iter().map(|time| time.composition_ms).collect();
+            assert!(compositions.iter().zip([80, 120, 0, 40]).all(|(a, b)| (a - b).abs() <= 1), "{compositions:?}");
+            assert!(placed.video.windows(2).all(|pair| (33..=34).contains(&(pair[1].dts_ms - pair[0].dts_ms))));
+            let stored = serde_json::to_string(&timeline).unwrap();
+            timeline = serde_json::from_str(&stored).unwrap();
+            start += 60 * FRAME;
+        }
+        let mut facts = batch(start, 2);
+        facts.video.as_mut().unwrap().packets[5].pts_us -= 3_000_000;
+        timeline.place(&facts, false);
+        assert_eq!(timeline.early_us, 80_000, "an error of one packet moves nothing");
     }
 
     #[test]

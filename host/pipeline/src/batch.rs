@@ -22,6 +22,9 @@ pub struct Batch {
     pub segments: Vec<Segment>,
     /// Its timestamps may not follow on from the batch before.
     pub discontinuity: bool,
+    /// It is known that nothing continues its last segment: the source has ended, a discontinuity follows, or no more
+    /// batches are wanted.
+    pub last: bool,
     /// When its last segment was there.
     pub complete: Instant,
     /// The same as Unix time in milliseconds.

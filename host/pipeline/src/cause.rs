@@ -166,7 +166,9 @@ impl Origin for DemuxError {
         match self {
             Self::Ffmpeg(error) => error.origin(),
             Self::Files(_) | Self::File { .. } => HealthCause::Disk,
-            Self::Unsupported(_) | Self::NoSound { .. } | Self::Facts(_) => HealthCause::Source,
+            Self::Unsupported(_) | Self::NoSound { .. } | Self::TooManyPackets { .. } | Self::Facts(_) => {
+                HealthCause::Source
+            }
         }
     }
 }

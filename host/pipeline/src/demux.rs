@@ -1,32 +1,40 @@
-//! batch -> **demux** -> exchange: the [`Demuxer`] takes each batch in order. This file splits one batch into picture and sound,
-//! and notes every packet's time.
+//! batch -> **demux** -> exchange: the [`Demuxer`] takes each batch in order. The [`Splitter`] splits one batch after the
+//! other into picture and sound, and notes every packet's time. This file has what both check and the errors.
 //!
-//! In: the segments of one batch. Out: `video.fmp4`, `audio.fmp4` and `packets.txt` in the batch's folder, from one
-//! ffmpeg run that copies every packet. Nothing is cut at the borders: a track may reach over them.
+//! In: the segments of one batch. Out: `video.fmp4`, `audio.fmp4` and `packets.txt` in the batch's folder. Nothing is cut
+//! at the borders of segments and batches: a unit that reaches over one is in the later batch.
 
 use std::path::{Path, PathBuf};
 
-use crate::limits::PACKET_FACTS_BYTES;
+use crate::limits::BATCH_PACKETS_MAX;
 use outboard_base::room;
-use outboard_ffmpeg::limits::FFMPEG_TIMEOUT;
-use outboard_ffmpeg::{self as ffmpeg, FfmpegError, Slots, Turn};
+use outboard_ffmpeg::FfmpegError;
 use outboard_hls::Started;
-use outboard_media::facts::{BatchFacts, FactsError, OFFSET};
-use outboard_media::segment::Segment;
+use outboard_media::demux::TrackKind;
+use outboard_media::facts::{BatchFacts, FactsError};
 use outboard_store::files::FilesError;
 
 // the step
 pub mod demuxer;
-// what ffmpeg reads
+// one batch after the other, in the process or with ffmpeg
+pub mod splitter;
+// in the process: the demuxers of a run, an input of them, a track of a batch, what is counted
+mod counts;
+mod feed;
+mod reader;
+mod track;
+// with ffmpeg, and what it reads
 mod inputs;
+mod with_ffmpeg;
 // a batch's sound on its way to the processor
 mod outgoing;
 // what the step tells
 mod report;
 
+pub use counts::Counts;
 pub use demuxer::{DemuxStepError, Demuxed, Demuxer};
-use inputs::Inputs;
 use outboard_store::files::names;
+pub use splitter::{Split, Splitter};
 
 /// Why a batch could not be taken apart.
 #[derive(Debug, thiserror::Error)]
@@ -42,13 +50,19 @@ pub enum DemuxError {
         /// The attribute of the master playlist that declares audio, such as `CODECS="mp4a.40.2"`.
         promise: String,
     },
-    /// The ffmpeg run failed or exceeded a limit.
+    /// A batch has more packets than any stream needs.
+    #[error("the batch has more than {BATCH_PACKETS_MAX} packets of {kind}")]
+    TooManyPackets {
+        /// The track that has them.
+        kind: TrackKind,
+    },
+    /// An ffmpeg run failed or exceeded a limit.
     #[error(transparent)]
     Ffmpeg(#[from] FfmpegError),
     /// The batch's folder could not be made.
     #[error(transparent)]
     Files(#[from] FilesError),
-    /// ffmpeg's list of packets makes no sense.
+    /// A list of packets makes no sense.
     #[error(transparent)]
     Facts(#[from] FactsError),
     /// A file of the batch could not be written or read.
@@ -73,127 +87,8 @@ impl DemuxError {
             Self::Ffmpeg(error) => error.is_disk_full(),
             Self::Files(error) => error.is_disk_full(),
             Self::File { source, .. } => room::is_full(source),
-            Self::Unsupported(_) | Self::NoSound { .. } | Self::Facts(_) => false,
+            Self::Unsupported(_) | Self::NoSound { .. } | Self::TooManyPackets { .. } | Self::Facts(_) => false,
         }
-    }
-}
-
-/// Which tracks a stream has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tracks {
-    /// The batch has video packets.
-    pub video: bool,
-    /// The batch has audio packets.
-    pub audio: bool,
-}
-
-impl Tracks {
-    const BOTH: Self = Self { video: true, audio: true };
-
-    fn of(facts: &BatchFacts) -> Self {
-        Self { video: facts.video.is_some(), audio: facts.audio.is_some() }
-    }
-}
-
-/// Splits batches; remembers which tracks the stream has, so that a batch is one ffmpeg run.
-#[derive(Debug)]
-pub struct Splitter {
-    tracks: Tracks,
-    slots: Slots,
-}
-
-impl Splitter {
-    /// For a new stream.
-    pub fn new(slots: Slots) -> Self {
-        Self { tracks: Tracks::BOTH, slots }
-    }
-
-    /// Splits `segments` into files in `dir`, which exists. Files appear whole under their names or not at all.
-    pub async fn split(&mut self, segments: &[Segment], dir: &Path) -> Result<BatchFacts, DemuxError> {
-        let inputs = Inputs::of(segments)?;
-        let mut facts = match self.run(&inputs, dir).await {
-            Ok(facts) => facts,
-            // Mostly a track that is not there, or a codec that the muxer refuses: look closer. A run that was killed
-            // is tried once more.
-            Err(DemuxError::Ffmpeg(error @ (FfmpegError::Failed { .. } | FfmpegError::Timeout { .. }))) => {
-                if matches!(error, FfmpegError::Timeout { .. }) {
-                    tracing::warn!(%error, "demuxing the batch again");
-                }
-                let found = self.probe(&inputs).await?;
-                check_codecs(&found)?;
-                self.tracks = Tracks::of(&found);
-                self.run(&inputs, dir).await?
-            }
-            Err(error) => return Err(error),
-        };
-        check_codecs(&facts)?;
-        // A track that came back: the list names what is there, also what was not written.
-        if Tracks::of(&facts) != self.tracks {
-            self.tracks = Tracks::of(&facts);
-            facts = self.run(&inputs, dir).await?;
-        }
-        for (track, name) in [(&facts.video, names::VIDEO), (&facts.audio, names::AUDIO)] {
-            if track.is_some() {
-                rename(&part(dir, name), &dir.join(name)).await?;
-            }
-        }
-        rename(&part(dir, names::PACKETS), &dir.join(names::PACKETS)).await?;
-        Ok(facts)
-    }
-
-    async fn run(&self, inputs: &Inputs, dir: &Path) -> Result<BatchFacts, DemuxError> {
-        let mut command = ffmpeg::command("file,pipe,concat");
-        inputs.add_to(&mut command);
-        command.writes(dir);
-        let video_map = "0:v:0";
-        let audio_map = format!("{}:a:0", inputs.audio_index());
-        // -copyinkf: pictures before the first key frame are packets like any other.
-        let copy = ["-c", "copy", "-copyinkf"];
-        if self.tracks.video {
-            command.args(["-map", video_map]).args(copy);
-            command.args(["-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof"]);
-            command.arg(part(dir, names::VIDEO));
-        }
-        if self.tracks.audio {
-            // ADTS headers do not fit into MP4, and the moov waits for the first packet, which tells how AAC is set up.
-            // make_zero: a processor must see a file that starts at 0, not hours of empty edit. 5 s a fragment: one a
-            // packet would double the size.
-            command.args(["-map", &audio_map]).args(copy).args([
-                "-bsf:a",
-                "aac_adtstoasc",
-                "-frag_duration",
-                "5000000",
-            ]);
-            command.args(["-avoid_negative_ts", "make_zero", "-f", "mp4", "-movflags", "delay_moov+default_base_moof"]);
-            command.arg(part(dir, names::AUDIO));
-        }
-        command.args(["-map", &format!("{video_map}?"), "-map", &format!("{audio_map}?")]);
-        command.args(copy).args(["-f", "framecrc", "pipe:1"]);
-        let text = self.turn().output("demux", command, PACKET_FACTS_BYTES, FFMPEG_TIMEOUT).await?;
-        let mut text = String::from_utf8_lossy(&text).into_owned();
-        let mut facts = BatchFacts::parse(&text)?;
-        if let Some(offset_us) = inputs.audio.as_ref().unwrap_or(&inputs.main).offset_us {
-            text.insert_str(0, &format!("#{OFFSET} {}: {offset_us}\n", u8::from(facts.video.is_some())));
-            facts = BatchFacts::parse(&text)?;
-        }
-        let path = part(dir, names::PACKETS);
-        tokio::fs::write(&path, &text).await.map_err(|source| DemuxError::File { path, source })?;
-        Ok(facts)
-    }
-
-    /// Which tracks there are and how they are coded, without writing them.
-    async fn probe(&self, inputs: &Inputs) -> Result<BatchFacts, DemuxError> {
-        let mut command = ffmpeg::command("file,pipe,concat");
-        inputs.add_to(&mut command);
-        let audio_map = format!("{}:a:0?", inputs.audio_index());
-        command.args(["-map", "0:v:0?", "-map", &audio_map, "-c", "copy", "-copyinkf", "-f", "framecrc", "pipe:1"]);
-        let text = self.turn().output("probe", command, PACKET_FACTS_BYTES, FFMPEG_TIMEOUT).await?;
-        Ok(BatchFacts::parse(&String::from_utf8_lossy(&text))?)
-    }
-
-    /// Soon: the processor is to have its time.
-    fn turn(&self) -> Turn<'_> {
-        Turn { slots: &self.slots, by: None }
     }
 }
 
@@ -245,22 +140,4 @@ fn check_codecs(facts: &BatchFacts) -> Result<(), DemuxError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use outboard_media::facts::{Packet, TrackFacts};
-
-    #[test]
-    fn promised_sound_must_be_there() {
-        let packet = Packet { dts_us: 0, pts_us: 0, duration_us: 0, size: 1 };
-        let track = |packets| Some(TrackFacts { packets, ..TrackFacts::default() });
-        let facts = |audio| BatchFacts { video: track(vec![packet]), audio };
-        let promise = Started { promised_sound: Some("AUDIO=\"a\"".into()), ..Started::default() };
-        for silent in [facts(None), facts(track(Vec::new()))] {
-            let why = check_sound(Some(&promise), &silent).unwrap_err().to_string();
-            assert!(why.contains("declares audio (AUDIO=\"a\")"), "{why}");
-            check_sound(Some(&Started::default()), &silent).unwrap();
-            check_sound(None, &silent).unwrap();
-        }
-        check_sound(Some(&promise), &facts(track(vec![packet]))).unwrap();
-    }
-}
+mod tests;

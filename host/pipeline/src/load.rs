@@ -30,7 +30,7 @@ use outboard_egress::position::Position;
 use outboard_egress::spool::{Counts, Spool};
 use outboard_stage::StageKind;
 use outboard_store::retention;
-use resume::{positions, reload_ready, start_clock};
+use resume::{last_before, positions, reload_ready, start_clock};
 use stages::Stages;
 use step_config::{air_config, start_exchange};
 
@@ -142,6 +142,7 @@ impl Pipeline {
             },
             demuxer: Demuxer {
                 splitter: Splitter::new(slots.clone()),
+                before: last_before(&resumed, waiting.first()),
                 timeline: resumed.timeline.clone().unwrap_or_default(),
                 files: files.clone(),
                 reporter: reporter.clone(),

@@ -93,6 +93,8 @@ pub struct Stats {
     pub stage_problems: BTreeMap<&'static str, String>,
     /// Packets that demuxing found.
     pub packets_in: u64,
+    /// Packets of the source that could not be used, by reason.
+    pub packets_unusable: BTreeMap<&'static str, u64>,
     /// Packets that remuxing lost.
     pub packets_lost: u64,
     /// Packets of processed audio beyond a batch's length.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use outboard::ffmpeg::{self, FfmpegError};
-use outboard_tests::attacks::ffmpeg::{real, runs, wrapper};
+use outboard_tests::attacks::ffmpeg::{foreign, real, runs, wrapper};
 use outboard_tests::door::CountingListener;
 use outboard_tests::host::{Host, binary};
 use outboard_tests::media::{Clip, LiveOrigin, entries, packets};
@@ -70,7 +70,8 @@ async fn a_hung_run_is_done_again_and_the_stream_goes_on() {
          exec {} \"$@\"",
         real().display()
     ));
-    let origin = LiveOrigin::start(entries(&Clip::small(24), false)).await;
+    let media = tempfile::tempdir().unwrap();
+    let origin = LiveOrigin::start(foreign(&Clip::small(24), media.path())).await;
     let (storage, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let to = format!("file:{}/out.mkv", out.path().display());
     let storage = storage.path().to_str().unwrap();
@@ -81,6 +82,8 @@ async fn a_hung_run_is_done_again_and_the_stream_goes_on() {
     assert!(ended.status.success(), "{:#?}", ended.log);
     assert_eq!(ended.count("batches"), 3, "{:#?}", ended.log);
     assert!(ended.lines_with("took longer than 30s") > 0, "{:#?}", ended.log);
+    assert_eq!(ended.lines_with("from batch 0 on ffmpeg demuxes it"), 1, "{:#?}", ended.log);
+    assert!(packets(&out.path().join("out.mkv"), "a").len() > 500, "{:#?}", ended.log);
     until("what the wrapper started is gone", || !runs(&long)).await;
 }
 

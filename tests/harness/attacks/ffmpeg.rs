@@ -1,7 +1,9 @@
-//! Wrappers around ffmpeg that hang, as ffmpeg can with malicious media.
+//! Wrappers around ffmpeg that hang, as ffmpeg can with malicious media; and media that the host leaves to ffmpeg.
 #![expect(clippy::unwrap_used, reason = "a harness that cannot do its part fails the test")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::media::{self, Clip, Entry};
 
 /// Whether a process runs with `word` as its last argument.
 pub fn runs(word: &str) -> bool {
@@ -24,4 +26,15 @@ pub fn wrapper(script: &str) -> (tempfile::TempDir, String) {
 pub fn real() -> PathBuf {
     let path = std::env::var("PATH").unwrap();
     std::env::split_paths(&path).map(|dir| dir.join("ffmpeg")).find(|file| file.exists()).unwrap()
+}
+
+/// The sound of a clip in a form that the host leaves to ffmpeg: packed audio that does not tell its time.
+pub fn foreign(clip: &Clip, dir: &Path) -> Vec<Entry> {
+    let entry = |(n, from): (usize, Entry)| {
+        let path = dir.join(format!("foreign-{n}.aac"));
+        let [from, to] = [&from.path, &path].map(|path| path.display().to_string());
+        media::ffmpeg(&["-i", &from, "-map", "0:a", "-c", "copy", "-f", "adts", &to]);
+        Entry { path, discontinuity: false }
+    };
+    media::entries(clip, false).into_iter().enumerate().map(entry).collect()
 }

@@ -118,6 +118,8 @@ metrics! {
     BATCHES_LATE = Counter "batches_late" [tenant, stream];
     /// Packets demuxed.
     PACKETS_IN = Counter "packets_in" [tenant, stream];
+    /// Packets of the source that could not be used, by reason.
+    PACKETS_UNUSABLE = Counter "packets_unusable" [tenant, stream, reason];
     /// Packets that remuxing lost.
     PACKETS_LOST = Counter "packets_lost" [tenant, stream];
     /// Packets of processed audio beyond a batch's length, removed.

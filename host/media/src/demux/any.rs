@@ -8,7 +8,7 @@ use super::ts::Ts;
 use super::witness::Witness;
 
 /// A demuxer of one of the containers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Demuxer {
     /// Demuxes an MPEG transport stream (ISO/IEC 13818-1).
     Ts(Box<Ts>),

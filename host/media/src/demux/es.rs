@@ -18,7 +18,7 @@ use frames::Frames;
 use pictures::Pictures;
 
 /// Assembles the packets of one track.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Elementary {
     /// Gathers access units of H.264 or H.265 video.
     Pictures(Box<Pictures>),

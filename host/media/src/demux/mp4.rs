@@ -21,13 +21,13 @@ use track::Taken;
 use walker::{Part, Walker};
 
 /// A demuxer for one series of segments.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Mp4 {
     walker: Walker,
     parts: Parts,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Parts {
     choice: Choice,
     /// Whether pictures are handed out as they are stored; see [`Mp4::stored`].

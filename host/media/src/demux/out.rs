@@ -6,7 +6,7 @@ use super::event::{Config, Event, Notice, Packet, TrackKind};
 use super::witness::{Reason, TrackWitness, Witness};
 
 /// Events in the order of the stream. A call to `feed` adds only the events of its own bytes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Out {
     events: VecDeque<Event>,
     /// Counts of what was taken in, handed out and not used.

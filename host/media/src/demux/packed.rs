@@ -19,7 +19,7 @@ const TAG_BYTES_MAX: usize = 64 << 10;
 const CODECS: [Codec; 4] = [Codec::Aac, Codec::Eac3, Codec::Ac3, Codec::MpegAudio];
 
 /// A demuxer for one series of segments.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Packed {
     /// Bytes of a tag, or of the first frame's header.
     held: Vec<u8>,

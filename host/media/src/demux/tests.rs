@@ -7,6 +7,7 @@ mod fuzzed;
 mod mp4;
 mod packed;
 mod probe;
-mod repack;
 mod run;
 mod ts;
+
+use super::repack;

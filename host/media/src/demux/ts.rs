@@ -42,7 +42,7 @@ enum Role {
 }
 
 /// A demuxer for one transport stream.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ts {
     sync: Sync,
     /// The counts of bytes and packets that `sync` keeps.
@@ -51,7 +51,7 @@ pub struct Ts {
 }
 
 /// The state that packets are read with: tables, roles of PIDs, tracks, the clock and the output.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Parts {
     choice: Choice,
     roles: Vec<Role>,

@@ -41,6 +41,20 @@ impl Reason {
         Self::AfterEnd,
     ];
 
+    /// Returns the reason as a word for counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Truncated => "truncated",
+            Self::Lost => "lost",
+            Self::Scrambled => "scrambled",
+            Self::Corrupt => "corrupt",
+            Self::BeforeKey => "before-key",
+            Self::NoTime => "no-time",
+            Self::TooLarge => "too-large",
+            Self::AfterEnd => "after-end",
+        }
+    }
+
     /// Returns the reason as words for a sentence such as "3 packets were not used: cut off".
     pub fn text(self) -> &'static str {
         match self {

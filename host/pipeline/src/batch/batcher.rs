@@ -86,7 +86,7 @@ impl Batcher {
     /// Everything that waits becomes a batch.
     async fn flush(&mut self, batches: &mpsc::Sender<Batch>) -> Result<ControlFlow<()>, JournalError> {
         let Answer { value, failure } = self.stage.lock().await.flush().await;
-        self.cut(false, Answer { value: value.into_iter().collect(), failure }, batches).await
+        self.cut(Newest::None, Answer { value: value.into_iter().collect(), failure }, batches).await
     }
 
     /// Gives the stage the next segment. `new`: the journal does not have it yet.
@@ -99,7 +99,7 @@ impl Batcher {
         self.keep_pace(&segment).await?;
         let cuts = self.stage.lock().await.push(to_wit(&segment)).await;
         self.pending.push_back(segment);
-        self.cut(new, cuts, batches).await
+        self.cut(if new { Newest::New } else { Newest::Known }, cuts, batches).await
     }
 
     /// Tells the stage another length of batches, where one is wanted and there is room for it.
@@ -116,14 +116,14 @@ impl Batcher {
     /// Journals the newest segment, if it is new, with what was cut, then hands the batches on.
     async fn cut(
         &mut self,
-        new: bool,
+        of: Newest,
         answer: Answer<Vec<wit::Cut>>,
         batches: &mpsc::Sender<Batch>,
     ) -> Result<ControlFlow<()>, JournalError> {
         let failure = answer.failure.as_ref().map(ToString::to_string);
         self.reporter.batch(Outcome::Answered { failure: failure.as_deref() }).await?;
-        let newest = self.pending.back().filter(|_| new).cloned();
-        let (cut, records) = self.batches_of(&answer.value);
+        let newest = self.pending.back().filter(|_| of == Newest::New).cloned();
+        let (cut, records) = self.batches_of(&answer.value, of == Newest::None);
         let stage = self.snapshot().await;
         let buffered: Duration = self.pending.iter().map(|segment| segment.duration).sum();
         self.reporter.batch(Outcome::Cut { segment: newest.as_ref(), records, stage, buffered }).await?;
@@ -147,7 +147,8 @@ impl Batcher {
     }
 
     /// Takes the batches that the stage cut out of what waits, no more than are wanted, each with its line in the journal.
-    fn batches_of(&mut self, decided: &[wit::Cut]) -> (Vec<Batch>, Vec<CutRecord>) {
+    /// `over`: no segment follows.
+    fn batches_of(&mut self, decided: &[wit::Cut], over: bool) -> (Vec<Batch>, Vec<CutRecord>) {
         let (complete, complete_ms) = (Instant::now(), unix_time::now_ms());
         let wanted = usize::try_from(self.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
         let (mut cut, mut records) = (Vec::new(), Vec::new());
@@ -159,7 +160,8 @@ impl Batcher {
             let reason = reason_name(decided.reason).to_owned();
             let (first, last) = (first.index, decided.last);
             records.push(CutRecord { number, first, last, reason, discontinuity, complete_ms });
-            cut.push(Batch { number, discontinuity, segments, complete, complete_ms });
+            let last = self.pending.front().map_or(over, |next| next.discontinuity) || cut.len() + 1 == wanted;
+            cut.push(Batch { number, discontinuity, segments, last, complete, complete_ms });
         }
         (cut, records)
     }
@@ -189,6 +191,17 @@ impl Batcher {
         let count = self.pending.iter().take_while(|segment| segment.index <= last).count();
         self.pending.drain(..count).collect()
     }
+}
+
+/// What the newest segment is to a cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Newest {
+    /// The journal does not have it yet.
+    New,
+    /// The journal has it.
+    Known,
+    /// There is none: the source has ended, for now or for good.
+    None,
 }
 
 /// The contract's word for why a batch was cut.

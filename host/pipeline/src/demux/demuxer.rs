@@ -12,10 +12,11 @@ use tracing::{Instrument, Span};
 
 pub use super::outgoing::FragmentSender;
 use super::report::Outcome;
-use super::{DemuxError, Splitter, check_sound, reload};
+use super::{DemuxError, Split, Splitter, check_sound, reload};
 use crate::batch::Batch;
 use crate::cause::{HealthCause, Origin};
 use crate::deadline::BatchTimes;
+use crate::limits::RESUME_SEGMENTS_MAX;
 use crate::report::Reporter;
 use outboard_base::limits::ROOM_PATIENCE;
 use outboard_base::room::Room;
@@ -89,8 +90,10 @@ impl Demuxed {
 
 /// Demuxes batches in order and hands each one to the remux step.
 pub struct Demuxer {
-    /// Remembers the stream's tracks.
+    /// Keeps what is open from one batch to the next.
     pub splitter: Splitter,
+    /// Until the first batch is split: the last segments before it, oldest first.
+    pub before: Vec<Segment>,
     /// The end of the last placed batch, after which the next one is placed.
     pub timeline: Timeline,
     /// The folders in which the stream's segments and batches are stored.
@@ -113,26 +116,32 @@ impl Demuxer {
         mut batches: mpsc::Receiver<Batch>,
         demuxed: mpsc::Sender<Demuxed>,
     ) -> Result<(), DemuxStepError> {
+        let mut newest = 0;
         for row in resumed {
             let known = row.timeline.filter(|_| row.step >= Step::Demuxed);
             let batch = Batch {
                 number: row.number,
                 segments: row.segments,
                 discontinuity: row.discontinuity,
+                last: false,
                 complete: before_now(unix_time::now_ms().saturating_sub(row.complete_ms)),
                 complete_ms: row.complete_ms,
             };
+            newest = batch.number;
             let span = batch_span(batch.number);
             if !self.take(batch, known, &demuxed).instrument(span).await? {
                 return Ok(());
             }
         }
         while let Some(batch) = batches.recv().await {
+            newest = batch.number;
             let span = batch_span(batch.number);
             if !self.take(batch, None, &demuxed).instrument(span).await? {
                 return Ok(());
             }
         }
+        let left = self.splitter.finish();
+        self.reporter.demux(newest, Outcome::Counted(&left)).await?;
         Ok(())
     }
 
@@ -155,6 +164,7 @@ impl Demuxer {
             }
             None => {
                 let began = Instant::now();
+                self.follow_on(batch.number).await;
                 let facts = match self.split(&batch, &dir).await? {
                     Ok(facts) => self.check_sound(batch.number, facts).await?,
                     Err(error) => Err(error),
@@ -180,6 +190,12 @@ impl Demuxer {
         let placed = self.timeline.place(&facts, batch.discontinuity);
         let outcome = Outcome::Placed { facts: &facts, placed: &placed, before: &before, after: &self.timeline };
         self.reporter.demux(batch.number, outcome).await?;
+        if self.splitter.is_new() {
+            self.before.extend(batch.segments.iter().cloned());
+            self.before.drain(..self.before.len().saturating_sub(RESUME_SEGMENTS_MAX));
+        } else {
+            self.before.clear();
+        }
         let pending = self.send(&batch, &dir, &facts).await?;
         let sent = Instant::now();
         self.reporter.demux(batch.number, Outcome::Sent).await?;
@@ -223,23 +239,41 @@ impl Demuxer {
         let give_up = Instant::now() + ROOM_PATIENCE;
         loop {
             let split = match self.files.make_batch(batch.number) {
-                Ok(_) => self.splitter.split(&batch.segments, dir).await,
+                Ok(_) => self.splitter.next(&batch.segments, batch.last, dir).await,
                 Err(error) => Err(error.into()),
             };
-            match split {
+            let split = match split {
                 Err(error) if error.is_disk_full() && Instant::now() < give_up => {
                     self.reporter.demux(batch.number, Outcome::DiskFull(&error)).await?;
                     self.room.make().await;
+                    continue;
                 }
-                Err(error) if !error.is_disk_full() => {
-                    return Ok(match self.what_is_left(batch).await? {
-                        Some(left) => self.splitter.split(&left, dir).await,
-                        None => Err(error),
-                    });
+                Err(error) if !error.is_disk_full() => match self.what_is_left(batch).await? {
+                    Some(left) => self.splitter.next(&left, batch.last, dir).await,
+                    None => Err(error),
+                },
+                split => split,
+            };
+            return match split {
+                Ok(Split { facts, counts }) => {
+                    self.reporter.demux(batch.number, Outcome::Counted(&counts)).await?;
+                    Ok(Ok(facts))
                 }
-                split => return Ok(split),
-            }
+                Err(error) => Ok(Err(error)),
+            };
         }
+    }
+
+    /// After a restart the first batch that is split follows on the last segments before it.
+    async fn follow_on(&mut self, batch: u64) {
+        if !self.splitter.is_new() || self.before.is_empty() {
+            return;
+        }
+        let facts = match batch.checked_sub(1) {
+            Some(number) => reload(&self.files.batch(number)).await.ok(),
+            None => None,
+        };
+        self.splitter.after(self.before.clone(), facts.as_ref());
     }
 
     /// Where somebody removed segments of a batch, and not all of them: those that are there. What is missing is told.

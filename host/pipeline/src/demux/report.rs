@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::DemuxError;
+use super::{Counts, DemuxError};
 use crate::cause::{Cause, Origin};
 use crate::event::{Event, EventKind, Severity};
 use crate::report::Reporter;
@@ -27,6 +27,8 @@ pub(super) enum Outcome<'a> {
     DiskFull(&'a DemuxError),
     /// Splitting it took so long, whatever came of it.
     Split { took: Duration },
+    /// What of it could not be used, and what is told of the source beside its packets.
+    Counted(&'a Counts),
     /// It cannot be split: it is lost, and the stream goes on.
     Lost(&'a DemuxError),
     /// It has its place on the timeline.
@@ -63,6 +65,7 @@ impl Reporter {
                 tracing::warn!(batch, %error, "the disk is full; demuxing is tried again");
             }
             Outcome::Split { took } => self.status.timings().record_step(timings::Step::Demux, took),
+            Outcome::Counted(counts) => self.counted(batch, counts),
             Outcome::Lost(error) => {
                 let what = format!("batch {batch} is lost: {error}");
                 let lost = Some(Cause::new(error.origin(), what.clone()));
@@ -91,6 +94,36 @@ impl Reporter {
             Outcome::Sent => self.journal.step(batch, Step::Sent).await?,
         }
         Ok(())
+    }
+
+    fn counted(&self, batch: u64, counts: &Counts) {
+        let Counts { unusable, notices, more_notices, streams, unbalanced, handed_to_ffmpeg } = counts;
+        for streams in streams {
+            tracing::info!(batch, streams, "the source's streams");
+        }
+        for notice in notices {
+            tracing::info!(batch, notice, "in the source");
+        }
+        if *more_notices > 0 {
+            tracing::info!(batch, more_notices, "in the source: more of this");
+        }
+        if !unusable.is_empty() {
+            tracing::warn!(batch, ?unusable, "packets of the source cannot be used");
+            self.status.update(|stats| {
+                for (reason, count) in unusable {
+                    *stats.packets_unusable.entry(reason).or_default() += count;
+                }
+            });
+        }
+        for counts in unbalanced {
+            tracing::error!(batch, counts, "the demuxer's counts do not balance");
+            let what = format!("batch {batch}: the demuxer lost count of packets; please report this with the log");
+            self.status.tell(Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch));
+        }
+        if let Some(why) = handed_to_ffmpeg {
+            let what = format!("source: from batch {batch} on ffmpeg demuxes it: {why}");
+            self.status.tell(Event::new(EventKind::SourceWarning, Severity::Info, what).batch(batch));
+        }
     }
 }
 
@@ -132,6 +165,28 @@ mod tests {
         assert_eq!((event.kind, event.batch), (EventKind::BatchLost, Some(0)));
         assert_eq!(event.message, "batch 0 is lost: no codec that we know");
         assert_eq!(case.row().await.step, Step::Cut);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_used_is_counted_and_a_fault_of_ours_is_told() {
+        let mut case = Case::new().await;
+        let unusable = [("lost", 2), ("truncated", 1)].into_iter().collect();
+        let counts =
+            Counts { unusable, notices: vec!["PID 7 is scrambled".into()], more_notices: 3, ..Counts::default() };
+        report(&case, Outcome::Counted(&counts)).await;
+        report(&case, Outcome::Counted(&counts)).await;
+        let told = case.reporter.status.get().packets_unusable;
+        assert_eq!(told.into_iter().collect::<Vec<_>>(), [("lost", 4), ("truncated", 2)]);
+        assert!(case.events.try_recv().is_err(), "damage in the source is a count, not an event per batch");
+        let counts = Counts {
+            unbalanced: vec!["counts".into()],
+            handed_to_ffmpeg: Some("no table names its streams".into()),
+            ..Counts::default()
+        };
+        report(&case, Outcome::Counted(&counts)).await;
+        let (fault, handed) = (case.events.try_recv().unwrap(), case.events.try_recv().unwrap());
+        assert_eq!((fault.severity, handed.severity), (Severity::Error, Severity::Info));
+        assert_eq!(handed.message, "source: from batch 0 on ffmpeg demuxes it: no table names its streams");
     }
 
     #[tokio::test]

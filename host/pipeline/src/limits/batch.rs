@@ -55,3 +55,14 @@ pub const PLAN_STRETCH_PERMILLE_MAX: u32 = 250;
 pub const PLAN_OFFSET_MAX: Duration = Duration::from_secs(2);
 /// Largest gain that a plan may request, in hundredths of a decibel.
 pub const PLAN_GAIN_CENTIBEL_MAX: u32 = 6000;
+
+// === demux ===
+
+/// Most packets of one track in a batch; a batch with more is lost. 120 s of AAC at 96 kHz have 11 250.
+pub const BATCH_PACKETS_MAX: usize = 200_000;
+/// Most segments that are read again after a restart to go on inside the stream.
+pub const RESUME_SEGMENTS_MAX: usize = 16;
+/// Bytes of a segment that are read at once while it is demuxed.
+pub const SEGMENT_READ_BYTES: usize = 256 << 10;
+/// Notices of a demuxer that are logged per batch; the rest is a number.
+pub const NOTICES_LOGGED: usize = 8;

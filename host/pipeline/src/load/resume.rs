@@ -1,12 +1,13 @@
 //! Resumes a run: its batches that are ready, and the place on air of each destination.
 
 use super::identity::destination_name;
-use crate::limits::START_AFTER_RESTART;
+use crate::limits::{RESUME_SEGMENTS_MAX, START_AFTER_RESTART};
 use crate::remux;
 use crate::settings::{CheckedDestination, PipelineConfig};
 use outboard_egress::clock::AirClock;
 use outboard_egress::position::Position;
 use outboard_egress::spool::{ReadyBatch, Spool};
+use outboard_media::segment::Segment;
 use outboard_media::timeline::Timeline;
 use outboard_store::files::StreamFiles;
 use outboard_store::journal::{BatchRow, Resumed, Step};
@@ -39,6 +40,17 @@ fn reload(files: &StreamFiles, row: &BatchRow) -> Option<ReadyBatch> {
             None
         }
     }
+}
+
+/// The last segments before the first batch that is not ready yet: `waiting`, or the one that is cut next.
+pub(super) fn last_before(resumed: &Resumed, waiting: Option<&BatchRow>) -> Vec<Segment> {
+    let first = match waiting {
+        Some(row) => row.segments.first().map(|segment| segment.index),
+        None => Some(resumed.uncut.first().map_or(resumed.next_segment, |segment| segment.index)),
+    };
+    let before = resumed.known.partition_point(|segment| Some(segment.index) < first);
+    let from = before.saturating_sub(RESUME_SEGMENTS_MAX);
+    resumed.known.get(from..before).unwrap_or_default().to_vec()
 }
 
 /// Where each destination was, by its name.

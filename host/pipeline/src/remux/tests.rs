@@ -107,15 +107,16 @@ fn media_packets(media: &Media) -> u64 {
 async fn packed_audio_keeps_its_time() {
     let mut media = Media::ts(&format!("{PICTURE}{SOUND}"));
     let apart = splitter().split(&media.segments, &media.batch()).await.unwrap();
+    let dir = media.batch();
     for segment in &mut media.segments {
+        let alone = splitter().split(std::slice::from_ref(segment), &dir).await.unwrap();
         let name = format!("segment-{}-audio-0.aac", segment.index);
         let from = segment.main.path.display();
         ffmpeg_in(media.dir.path(), &format!("-i {from} -map 0:a -c copy -f adts {name}"));
         let path = media.dir.path().join(name);
         let mut bytes =
             b"ID3\x04\0\0\0\0\0\x3fPRIV\0\0\0\x35\0\0com.apple.streaming.transportStreamTimestamp\0".to_vec();
-        // Only the first one counts: the rest follows on.
-        bytes.extend((u64::try_from(apart.audio.as_ref().unwrap().first_pts_us()).unwrap() * 9 / 100).to_be_bytes());
+        bytes.extend((u64::try_from(alone.audio.unwrap().first_pts_us()).unwrap() * 9 / 100).to_be_bytes());
         bytes.extend(std::fs::read(&path).unwrap());
         std::fs::write(&path, bytes).unwrap();
         segment.audio = vec![Part { path, bytes: 0, container: Container::PackedAac, init: None }];

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use outboard_tests::attacks::ffmpeg::{real, runs, wrapper};
+use outboard_tests::attacks::ffmpeg::{foreign, real, runs, wrapper};
+use outboard_tests::media::{Clip, LiveOrigin};
 
 use super::{Attacker, PATIENCE, WINDOW};
 
@@ -25,9 +26,11 @@ pub fn hanging() -> (tempfile::TempDir, String) {
 }
 
 pub async fn hung(attacker: &Attacker<'_>) {
+    let media = tempfile::tempdir().unwrap();
+    let entries = foreign(&Clip::small(24), media.path());
     let mut running = Vec::new();
     for n in 0..HUNG {
-        let (name, origin) = (format!("hung-{n}"), attacker.live().await);
+        let (name, origin) = (format!("hung-{n}"), LiveOrigin::start(entries.clone()).await);
         running.push((attacker.start(&name, &attacker.settings(&origin.url, &name)).await, origin));
     }
     let hangs = async {

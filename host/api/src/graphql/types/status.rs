@@ -192,6 +192,9 @@ pub struct Counters {
     late_batches: BigInt,
     /// Media packets received from the source.
     packets_in: BigInt,
+    /// Media packets of the source that could not be used, by reason: truncated, lost (packets of the transport stream are
+    /// missing), scrambled, corrupt, before-key, no-time, too-large, after-end, no-batch (the run ended within them).
+    packets_unusable: Vec<ReasonCount>,
     /// Media packets received from the source that were lost before air.
     packets_lost: BigInt,
     /// Packets of processed audio that were cut off because they exceeded the length of their batch.
@@ -301,6 +304,7 @@ impl From<&Stats> for Counters {
             failed: by_reason(&stats.failed),
             late_batches: BigInt(stats.late_batches),
             packets_in: BigInt(stats.packets_in),
+            packets_unusable: by_reason(&stats.packets_unusable),
             packets_lost: BigInt(stats.packets_lost),
             packets_trimmed: BigInt(stats.packets_trimmed),
             splices: BigInt(stats.splices),

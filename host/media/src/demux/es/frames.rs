@@ -10,7 +10,7 @@ use super::stamps::Stamps;
 use crate::adts;
 
 /// A frame whose header was read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Body {
     frame: Frame,
     place: u64,
@@ -35,7 +35,7 @@ impl Body {
 }
 
 /// The frame that is being assembled, and the state from earlier frames. It holds two frames at most.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Frames {
     codec: Codec,
     /// Bytes that may be the start of a frame's header.

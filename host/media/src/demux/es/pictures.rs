@@ -14,7 +14,7 @@ use crate::limits::{DEMUX_KEY_WAIT_TICKS, DEMUX_UNIT_BYTES_MAX};
 /// Number of bytes of the length before each NAL unit.
 const LENGTH: usize = 4;
 /// The parser for the codec, with its parameter sets.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Format {
     H264(H264),
     Hevc(Hevc),
@@ -31,7 +31,7 @@ impl Format {
 }
 
 /// The access unit that is being assembled, and the state from earlier ones.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pictures {
     format: Format,
     /// NAL units with their lengths, of which the last is incomplete. Without a NAL unit: the last unused bytes, in

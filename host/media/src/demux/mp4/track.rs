@@ -13,7 +13,7 @@ use crate::adts;
 use crate::limits::DEMUX_KEY_WAIT_TICKS;
 
 /// A track whose samples are handed out as packets.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Taken {
     /// track_ID of the track in the current `moov`.
     pub id: u32,

@@ -3,7 +3,7 @@
 use crate::limits::DEMUX_BOX_BYTES_MAX;
 
 /// The role of the next bytes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum State {
     /// The header of a box.
     Header,
@@ -16,7 +16,7 @@ enum State {
 }
 
 /// The state between two calls. It holds [`DEMUX_BOX_BYTES_MAX`] bytes at most.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Walker {
     state: State,
     held: Vec<u8>,

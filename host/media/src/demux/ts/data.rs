@@ -11,7 +11,7 @@ use super::sync::PACKET;
 use crate::limits::DEMUX_DATA_BYTES_MAX;
 
 /// A data stream of the taken programme.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct DataStream {
     /// PID of the data stream.
     pub pid: u16,
@@ -79,7 +79,7 @@ impl DataStream {
 }
 
 /// The open PES packet, and the complete ones that are not handed out yet (two at most).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Gathered {
     open: Option<(Option<i64>, Vec<u8>)>,
     whole: Vec<(Option<i64>, Vec<u8>)>,

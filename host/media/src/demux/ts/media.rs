@@ -13,7 +13,7 @@ use super::sync::PACKET;
 const HABIT: u32 = 8;
 
 /// A track whose packets are taken from a transport stream.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Media {
     /// PID that carries the track now; a new PMT may change it.
     pub pid: u16,

@@ -39,7 +39,7 @@ enum State {
 
 /// The open PES packet of one PID. Between calls it holds an incomplete header of at most [`HEADER_BYTES_MAX`] bytes,
 /// and no content.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pes {
     state: State,
     header: Vec<u8>,

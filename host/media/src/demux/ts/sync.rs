@@ -22,7 +22,7 @@ const WINDOW: usize = (CONFIRM - 1) * STRIDE_MAX + 1;
 const SEARCH: usize = 8192;
 
 /// The state between two calls. It holds [`WINDOW`] bytes at most, and [`SEARCH`] more inside a call.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sync {
     /// Whether the places of packets are known.
     locked: bool,

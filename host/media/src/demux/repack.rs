@@ -1,7 +1,14 @@
 //! Packs the units of one good stream into other transport streams with the same content. Sizes of PES packets, tables,
 //! PIDs, stuffing, adaptation fields and sizes of packets differ, all legal by ISO/IEC 13818-1.
 
-use super::super::TrackKind;
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "for tests: of this crate, and of others with the feature `testing`"
+)]
+
+use super::TrackKind;
 
 /// Pseudo-random numbers that are the same in each run.
 #[derive(Debug, Clone)]

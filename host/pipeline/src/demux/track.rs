@@ -1,0 +1,281 @@
+//! One track of a batch on its way to its file.
+//!
+//! In: packets in decoding order, each with the configuration that it needs. Out: `video.fmp4.part` or
+//! `audio.fmp4.part`, written as the packets come, and the track's facts.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use super::DemuxError;
+use crate::limits::BATCH_PACKETS_MAX;
+use outboard_media::demux::{Codec, Config, Packet, TICKS_PER_SECOND};
+use outboard_media::facts::{self, TrackFacts};
+use outboard_media::fmp4::writer::Writer;
+use outboard_media::limits::TIMESTAMP_JUMP;
+
+/// After so many ticks of 90 kHz the times of a transport stream and of packed audio begin anew.
+pub(super) const TURN: i64 = 1 << 33;
+
+/// The track, from its first packet in the batch on.
+#[derive(Debug)]
+pub(super) struct Track {
+    path: PathBuf,
+    file: Option<File>,
+    writer: Writer,
+    /// The configuration of the first packet: what the facts tell.
+    config: Option<Config>,
+    packets: Vec<Times>,
+    /// Packets from before a jump of the source's time at the start of the batch, until the first one after it comes.
+    held: Vec<(Config, Packet)>,
+}
+
+/// A packet without its data.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    /// In ticks of 90 kHz, like `pts`.
+    dts: i64,
+    pts: i64,
+    /// Audio samples of one channel.
+    samples: u32,
+    size: u32,
+}
+
+impl Track {
+    /// `path`: the file, which is made for the first packet.
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, file: None, writer: Writer::default(), config: None, packets: Vec::new(), held: Vec::new() }
+    }
+
+    /// Takes a packet that was open when the batch before was cut, and after which the source's time jumps. It goes right
+    /// before the next packet, so that the jump is at the border of the batches.
+    pub(super) fn left_over(&mut self, config: &Config, packet: &Packet) {
+        self.held.push((config.clone(), packet.clone()));
+    }
+
+    /// Takes the next packet.
+    pub(super) fn packet(&mut self, config: &Config, packet: &Packet) -> Result<(), DemuxError> {
+        // A batch goes on air with one configuration at its start: one of another stream would be undecodable.
+        if self.held.last().is_some_and(|(before, _)| before == config) {
+            let mut next = packet.dts;
+            let mut held = std::mem::take(&mut self.held);
+            for (_, packet) in held.iter_mut().rev() {
+                next -= nominal(config, packet);
+                (packet.pts, packet.dts) = (packet.pts - packet.dts + next, next);
+            }
+            held.iter().try_for_each(|(config, packet)| self.write(config, packet))?;
+        }
+        self.write(config, packet)
+    }
+
+    fn write(&mut self, config: &Config, packet: &Packet) -> Result<(), DemuxError> {
+        if self.packets.len() >= BATCH_PACKETS_MAX {
+            return Err(DemuxError::TooManyPackets { kind: packet.kind });
+        }
+        self.packets.push(Times {
+            dts: packet.dts,
+            pts: packet.pts,
+            samples: packet.samples,
+            size: u32::try_from(packet.data.len()).unwrap_or(u32::MAX),
+        });
+        if self.config.is_none() {
+            self.config = Some(config.clone());
+        }
+        // Of another codec only the facts are wanted: they tell why it cannot go on air.
+        if !goes_on_air(config) {
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => Ok(file),
+            none => File::create(&self.path).map(|file| none.insert(file)),
+        };
+        let written = file.and_then(|file| self.writer.packet(config, packet, file));
+        written.map_err(|source| DemuxError::File { path: self.path.clone(), source })
+    }
+
+    /// Writes what is held. Answers how many packets from before a jump found no place.
+    pub(super) fn close(&mut self) -> Result<u64, DemuxError> {
+        let left = self.held.len() as u64;
+        let Some(file) = &mut self.file else { return Ok(left) };
+        let written = self.writer.flush(file);
+        written.map_err(|source| DemuxError::File { path: self.path.clone(), source })?;
+        Ok(left)
+    }
+
+    /// Decoding time of the first packet, in ticks of 90 kHz.
+    pub(super) fn first(&self) -> Option<i64> {
+        self.packets.first().map(|packet| packet.dts)
+    }
+
+    /// The facts, `shift` ticks of 90 kHz later than the packets were; `None` without packets.
+    pub(super) fn facts(&self, shift: i64) -> Option<TrackFacts> {
+        let mut facts = match self.config.as_ref()? {
+            Config::Video(video) => TrackFacts {
+                codec: video.codec.name().to_owned(),
+                dimensions: (video.width, video.height),
+                ..TrackFacts::default()
+            },
+            Config::Audio(audio) => TrackFacts {
+                codec: audio_name(audio.codec, audio.layer).to_owned(),
+                sample_rate: audio.sample_rate,
+                channels: audio.channels.into(),
+                ..TrackFacts::default()
+            },
+        };
+        let rate = i64::from(facts.sample_rate);
+        let usual = self.usual_step();
+        let nexts = self.packets.iter().skip(1).map(|next| Some(next.dts)).chain([None]);
+        let packet = |(packet, next): (&Times, Option<i64>)| facts::Packet {
+            dts_us: us(packet.dts.saturating_add(shift), TICKS_PER_SECOND),
+            pts_us: us(packet.pts.saturating_add(shift), TICKS_PER_SECOND),
+            duration_us: u32::try_from(match packet.samples {
+                0 => us(step(packet.dts, next, usual), TICKS_PER_SECOND),
+                samples => us(samples.into(), rate),
+            })
+            .unwrap_or_default(),
+            size: packet.size,
+        };
+        facts.packets = self.packets.iter().zip(nexts).map(packet).collect();
+        Some(facts)
+    }
+
+    /// The median step from a packet to the next, in ticks of 90 kHz; 0 if no time rises.
+    fn usual_step(&self) -> i64 {
+        let steps = self.packets.windows(2).map(|pair| pair[1].dts.saturating_sub(pair[0].dts));
+        let mut steps: Vec<i64> = steps.filter(|step| *step > 0).collect();
+        steps.sort_unstable();
+        steps.get(steps.len() / 2).copied().unwrap_or_default()
+    }
+}
+
+/// How long a packet should last, in ticks of 90 kHz.
+fn nominal(config: &Config, packet: &Packet) -> i64 {
+    /// 25 frames per second.
+    const FRAME: i64 = 3600;
+    match config {
+        Config::Audio(audio) if audio.sample_rate > 0 => {
+            i64::from(packet.samples) * TICKS_PER_SECOND / i64::from(audio.sample_rate)
+        }
+        Config::Video(video) => {
+            let ticks =
+                |(frames, seconds): (u32, u32)| (TICKS_PER_SECOND * i64::from(seconds)).checked_div(i64::from(frames));
+            video.frame_rate.and_then(ticks).filter(|ticks| (1..=TICKS_PER_SECOND).contains(ticks)).unwrap_or(FRAME)
+        }
+        Config::Audio(_) => 0,
+    }
+}
+
+/// How long a packet lasts, in ticks of 90 kHz: until the next one, but for a jump of the source's time, which the
+/// timeline is to see.
+fn step(dts: i64, next: Option<i64>, usual: i64) -> i64 {
+    const JUMP: i64 = TIMESTAMP_JUMP.as_secs() as i64 * TICKS_PER_SECOND;
+    let step = next.map(|next| next.saturating_sub(dts));
+    step.filter(|step| (1..=usual.saturating_add(JUMP)).contains(step)).unwrap_or(usual)
+}
+
+/// Microseconds, rounded to the nearest.
+pub(super) fn us(ticks: i64, rate: i64) -> i64 {
+    let rate = i128::from(rate.max(1));
+    let us = (i128::from(ticks) * 1_000_000 + rate / 2).div_euclid(rate);
+    i64::try_from(us).unwrap_or_default()
+}
+
+/// Destinations take H.264 and AAC.
+fn goes_on_air(config: &Config) -> bool {
+    match config {
+        Config::Video(video) => video.codec == Codec::H264,
+        Config::Audio(audio) => audio.codec == Codec::Aac,
+    }
+}
+
+/// ffmpeg's name of the codec.
+fn audio_name(codec: Codec, layer: u8) -> &'static str {
+    match (codec, layer) {
+        (Codec::MpegAudio, 1) => "mp1",
+        (Codec::MpegAudio, 2) => "mp2",
+        _ => codec.name(),
+    }
+}
+
+/// By how much the times of both tracks are moved, in ticks of 90 kHz, so that times of 33 bits are below [`TURN`] at
+/// the start of a batch, as the source wrote them, and both tracks are in the same turn. `wraps`: whether the times of
+/// pictures and of sound have 33 bits.
+pub(super) fn shifts(video: Option<i64>, audio: Option<i64>, wraps: [bool; 2]) -> [i64; 2] {
+    let whole = |time: i64| -time.div_euclid(TURN) * TURN;
+    match (video.filter(|_| wraps[0]), audio.filter(|_| wraps[1])) {
+        (Some(video), Some(audio)) => {
+            // Two inputs may have begun on both sides of a turn.
+            let nearer = (video - audio + TURN / 2).div_euclid(TURN) * TURN;
+            let shift = whole(video.min(audio + nearer));
+            [shift, shift + nearer]
+        }
+        (Some(video), None) => [whole(video), 0],
+        (None, Some(audio)) => [0, whole(audio)],
+        (None, None) => [0, 0],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use outboard_media::demux::{AudioConfig, Key, Timing, TrackKind, VideoConfig};
+
+    fn video() -> Config {
+        Config::Video(VideoConfig { codec: Codec::Hevc, record: vec![], width: 4, height: 2, frame_rate: None })
+    }
+
+    fn packet(kind: TrackKind, dts: i64, samples: u32) -> Packet {
+        Packet { kind, dts, pts: dts, timing: Timing::Read, key: Key::Sync, samples, data: vec![0; 3] }
+    }
+
+    fn durations(times: &[i64]) -> Vec<u32> {
+        let mut track = Track::new("/nowhere/video".into());
+        times.iter().for_each(|dts| track.packet(&video(), &packet(TrackKind::Video, *dts, 0)).unwrap());
+        let facts = track.facts(0).unwrap();
+        assert_eq!((facts.codec.as_str(), facts.dimensions), ("hevc", (4, 2)));
+        facts.packets.iter().map(|packet| packet.duration_us).collect()
+    }
+
+    #[test]
+    fn a_picture_lasts_until_the_next_one_but_for_jumps() {
+        let even: Vec<i64> = (0..9).map(|n| n * 3003).collect();
+        assert_eq!(durations(&even), [33_367; 9]);
+        let mut jumping = even.clone();
+        jumping[4..].iter_mut().for_each(|dts| *dts += 500_000);
+        assert_eq!(durations(&jumping), [33_367; 9], "forward");
+        jumping[4..].iter_mut().for_each(|dts| *dts -= 800_000);
+        assert_eq!(durations(&jumping), [33_367; 9], "back");
+        let mut slow = even;
+        slow[4..].iter_mut().for_each(|dts| *dts += 45_000);
+        assert_eq!(durations(&slow)[3], 533_367, "a gap that stays");
+        assert_eq!(durations(&[0, 135_000, 270_000, 315_000]), [1_500_000, 1_500_000, 500_000, 1_500_000]);
+        assert_eq!(durations(&[7]), [0]);
+    }
+
+    #[test]
+    fn sound_lasts_as_long_as_its_samples() {
+        let config =
+            AudioConfig { codec: Codec::MpegAudio, record: vec![], sample_rate: 44_100, channels: 2, layer: 2 };
+        let mut track = Track::new("/nowhere/audio".into());
+        let config = Config::Audio(config);
+        for n in 0..3 {
+            track.packet(&config, &packet(TrackKind::Audio, n * 2000, 1152)).unwrap();
+        }
+        let facts = track.facts(TURN).unwrap();
+        assert_eq!((facts.codec.as_str(), facts.sample_rate, facts.channels), ("mp2", 44_100, 2));
+        assert_eq!(facts.packets[1].duration_us, 26_122);
+        assert_eq!(facts.packets[1].dts_us, us(TURN + 2000, 90_000));
+        assert_eq!(Track::new("/nowhere/audio".into()).facts(0), None);
+    }
+
+    #[test]
+    fn times_of_33_bits_begin_below_the_turn_and_together() {
+        assert_eq!(shifts(Some(5), Some(9), [true; 2]), [0, 0]);
+        assert_eq!(shifts(Some(TURN + 5), Some(TURN - 9), [true; 2]), [0, 0], "the later one runs over it");
+        assert_eq!(shifts(Some(3 * TURN + 5), Some(3 * TURN + 1), [true; 2]), [-3 * TURN; 2]);
+        assert_eq!(shifts(Some(TURN + 5), Some(1), [true; 2]), [-TURN, 0], "two inputs");
+        assert_eq!(shifts(Some(TURN - 5), Some(1), [true; 2]), [0, TURN]);
+        assert_eq!(shifts(Some(1), Some(TURN - 5), [true; 2]), [TURN, 0], "{TURN}");
+        assert_eq!(shifts(None, Some(-5), [true; 2]), [0, TURN]);
+        assert_eq!(shifts(Some(7 * TURN), Some(TURN), [false; 2]), [0, 0], "MP4 has 64 bits");
+    }
+}
