@@ -125,7 +125,7 @@ impl Batcher {
         let newest = self.pending.back().filter(|_| new).cloned();
         let (cut, records) = self.batches_of(&answer.value);
         let stage = self.snapshot().await;
-        let buffered: Duration = self.pending.iter().map(|segment| segment.duration).sum();
+        let buffered = self.open();
         self.reporter.batch(Outcome::Cut { segment: newest.as_ref(), records, stage, buffered }).await?;
         match cut.first() {
             Some(batch) => self.check_length(batch.number, batch.media()).await?,
@@ -159,7 +159,8 @@ impl Batcher {
             let reason = reason_name(decided.reason).to_owned();
             let (first, last) = (first.index, decided.last);
             records.push(CutRecord { number, first, last, reason, discontinuity, complete_ms });
-            cut.push(Batch { number, discontinuity, segments, complete, complete_ms });
+            let open = self.open();
+            cut.push(Batch { number, discontinuity, segments, complete, complete_ms, open });
         }
         (cut, records)
     }
@@ -182,6 +183,11 @@ impl Batcher {
             self.reporter.batch(Outcome::TooLong { batch: number, media, allowed }).await?;
         }
         Ok(())
+    }
+
+    /// Media that is in no batch yet.
+    fn open(&self) -> Duration {
+        self.pending.iter().map(|segment| segment.duration).sum()
     }
 
     /// The stage's cuts were checked: they are in order and name what was pushed.
