@@ -42,6 +42,7 @@ mod preview;
 mod registries;
 mod rest;
 mod stage_policy;
+mod standstill;
 mod sts;
 mod swaps;
 mod tokens;

@@ -32,8 +32,12 @@ pub struct Clip {
 
 /// Segment length in seconds.
 pub const SEGMENT_SECONDS: u32 = 2;
+/// The same.
+const SEGMENT: Duration = Duration::from_secs(SEGMENT_SECONDS as u64);
 /// Number of segments in a live playlist.
 const WINDOW: usize = 5;
+/// Number of segments that are listed from the start, so that a client starts with the first.
+const AT_ONCE: usize = 3;
 
 impl Clip {
     /// Small video with audio.
@@ -159,6 +163,10 @@ struct Clock {
     started: Option<Instant>,
     /// Number of its entries if it was ended early.
     ended: Option<usize>,
+    /// No more entries than this are listed for now.
+    held: Option<usize>,
+    /// How long the programme was held.
+    away: Duration,
 }
 
 impl Programme {
@@ -166,9 +174,9 @@ impl Programme {
     fn published(&self, end: bool) -> (usize, usize) {
         let mut clock = self.clock.lock().unwrap();
         let started = *clock.started.get_or_insert_with(Instant::now);
-        let whole = Duration::from_secs(SEGMENT_SECONDS.into());
-        // Three segments are listed at once, so that a client starts with the first.
-        let published = 3 + (started.elapsed().as_millis() / whole.as_millis()) as usize;
+        let running = started.elapsed().saturating_sub(clock.away);
+        let published = AT_ONCE + (running.as_millis() / SEGMENT.as_millis()) as usize;
+        let published = published.min(clock.held.unwrap_or(usize::MAX));
         let count = clock.ended.unwrap_or(self.entries.len());
         let published = if self.vod { count } else { published.min(count) };
         if end {
@@ -234,6 +242,23 @@ impl LiveOrigin {
     pub fn end(&self) -> usize {
         let programme = self.programmes.lock().unwrap().last().unwrap().clone();
         programme.published(true).0
+    }
+
+    /// Lists nothing after the first `entries` until [`Self::release`], as with an encoder that is away.
+    pub fn hold_after(&self, entries: usize) {
+        self.programmes.lock().unwrap().last().unwrap().clock.lock().unwrap().held = Some(entries);
+    }
+
+    /// The programme goes on with the next entry, now. Returns how much later that is than without
+    /// [`Self::hold_after`].
+    pub fn release(&self) -> Duration {
+        let programme = self.programmes.lock().unwrap().last().unwrap().clone();
+        let mut clock = programme.clock.lock().unwrap();
+        let next = clock.held.take().unwrap() + 1;
+        let due = SEGMENT * u32::try_from(next.saturating_sub(AT_ONCE)).unwrap() + clock.away;
+        let late = clock.started.unwrap().elapsed().saturating_sub(due);
+        clock.away += late;
+        late
     }
 
     /// Starts a new programme with other entries, as a restarted encoder does: numbers begin at 0, and ENDLIST is gone.

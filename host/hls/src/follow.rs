@@ -1,6 +1,8 @@
 //! Follows one media playlist: reloads it and sends new steps. Does not end while the stream is live; faults are
 //! reported and retried with backoff.
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use url::Url;
@@ -43,6 +45,8 @@ pub(super) struct Follower {
     pub(super) edge: watch::Sender<Edge>,
     /// The window's clock. It continues while the machine is suspended, as the source does.
     pub(super) clock: Stopwatch,
+    /// Duration of the newest segment by its media; zero: not known. `None`: nobody measures this track.
+    pub(super) measured: Option<watch::Receiver<Duration>>,
 }
 
 impl Follower {
@@ -54,10 +58,10 @@ impl Follower {
             Next::Over => return,
             Next::Load => pace.next_load(Load::Changed, None, first.began, Instant::now()),
         };
-        let mut refusals = 0;
+        let (mut refusals, mut began) = (0, first.began);
         loop {
-            self.wait_until(next, &mut pace).await;
-            let began = Instant::now();
+            self.wait_until(next, began, &mut pace).await;
+            began = Instant::now();
             let (url, moved) = self.address(&mut seen);
             if moved {
                 self.window.moved();
@@ -101,6 +105,8 @@ impl Follower {
     async fn take(&mut self, playlist: &MediaPlaylist, pace: &mut Pace) -> Next {
         let steps = self.window.update(playlist, self.clock.elapsed());
         let behind = self.window.is_waiting();
+        let slides = !playlist.numbered || playlist.media_sequence > 0;
+        pace.slides(if slides { playlist.entries.len() } else { 0 });
         if !behind {
             self.edge.send_replace(Edge { epoch: self.window.epoch(), first: self.window.first_listed() });
         }
@@ -131,13 +137,20 @@ impl Follower {
         next
     }
 
-    /// Waits for the next load; a new URL ends the wait at once.
-    async fn wait_until(&mut self, next: Instant, pace: &mut Pace) {
+    /// Waits for the next load, after one that began at `began`; a new URL ends the wait at once.
+    async fn wait_until(&mut self, mut next: Instant, began: Instant, pace: &mut Pace) {
         loop {
             let stale_at = pace.stale_at();
             tokio::select! {
                 () = sleep_until(next) => return,
                 Ok(()) = self.location.changed() => return,
+                length = measured(&mut self.measured) => {
+                    pace.measured(length);
+                    // Whether the target duration is too long may be known only when the first segment is there.
+                    if pace.failures() == 0 {
+                        next = next.min(began + pace.wait_max());
+                    }
+                }
                 () = sleep_until(stale_at) => self.overdue(pace),
             }
         }
@@ -194,6 +207,16 @@ impl Follower {
             Track::Main => "main",
             Track::Audio => "audio",
         }
+    }
+}
+
+/// The next duration of a segment by its media.
+async fn measured(lengths: &mut Option<watch::Receiver<Duration>>) -> Duration {
+    let Some(lengths) = lengths else { return std::future::pending().await };
+    match lengths.changed().await {
+        Ok(()) => *lengths.borrow_and_update(),
+        // The source ends.
+        Err(_) => std::future::pending().await,
     }
 }
 

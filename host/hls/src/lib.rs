@@ -132,6 +132,10 @@ async fn follow_on(
         }
     }
     let clock = Stopwatch::start();
+    let mut naming = Naming::new(&config.dir, config.first_index, resume, found.started.live);
+    if anew {
+        naming.break_off();
+    }
     let (location, moves) = watch::channel(found.location.clone());
     let (notice_tx, notices) = mpsc::channel(NOTICES_WAITING_MAX);
     let follower = |track, start, resume| {
@@ -147,6 +151,7 @@ async fn follow_on(
             notices: notice_tx.clone(),
             edge,
             clock,
+            measured: (track == Track::Main).then(|| naming.measured()),
         };
         (follower, received, edges)
     };
@@ -156,10 +161,6 @@ async fn follow_on(
     let separate = found.audio.is_some();
     let target = found.main.playlist.target;
     let downloader = Downloader::new(http.clone(), config, found.started.live);
-    let mut naming = Naming::new(&config.dir, config.first_index, resume, found.started.live);
-    if anew {
-        naming.break_off();
-    }
     let delivery = Delivery {
         downloader: &downloader,
         pairing: Pairing::new(

@@ -55,7 +55,10 @@ pub const RELOAD_RETRY: Schedule = Schedule::doubling(RETRY_STEP, Duration::from
 
 /// A live source starts this many target durations before the end of the playlist (RFC 8216 section 6.3.3).
 pub const LIVE_EDGE_TARGETS: u32 = 3;
-/// A playlist without a new segment for this many target durations is stale.
+/// There it starts at most this many segments before the end for each target duration, however short EXTINF says they are.
+pub const EDGE_SEGMENTS_PER_TARGET: u32 = 8;
+/// A playlist without a new segment for this many target durations is stale. A segment's own duration counts where it is
+/// longer.
 pub const STALE_TARGETS: u32 = 3;
 /// A playlist that goes back to known segments counts as an old copy for this many target durations, then as a restart.
 pub const OLD_COPY_TARGETS: u32 = 2;
@@ -65,7 +68,8 @@ pub const AUDIO_WAIT_TARGETS: u32 = 3;
 pub const RELOCATE_AFTER_REFUSALS: u32 = 3;
 /// Minimum interval between two loads of a playlist, whatever its target duration.
 pub const RELOAD_MIN: Duration = Duration::from_millis(500);
-/// Maximum interval between two loads of a healthy live playlist, whatever its target duration.
+/// Maximum interval between two loads of a healthy live playlist, whatever its target duration. If its segments leave it in
+/// less than twice the interval, the interval is half of that.
 pub const RELOAD_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Longest target duration that is used; a longer one counts as this. All intervals are multiples of it.
 pub const TARGET_DURATION_MAX: Duration = Duration::from_secs(60);

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::config::Resume;
 use super::download::{Download, Fetched};
 use super::error::FetchError;
@@ -29,6 +31,8 @@ pub(super) struct Naming {
     pids: BTreeSet<u16>,
     /// Which warnings were already reported; each is reported once.
     told: ReportedWarnings,
+    /// Duration of the newest segment by its media; zero: not known.
+    measured: watch::Sender<Duration>,
 }
 
 #[derive(Default)]
@@ -42,7 +46,13 @@ impl Naming {
         let next_index = resume.map_or(first_index, |resume| resume.next_index);
         let (dir, begun) = (dir.to_owned(), resume.is_some());
         let (pids, told) = (BTreeSet::new(), ReportedWarnings::default());
-        Self { dir, next_index, live, begun, broken: false, inits: (None, None), pids, told }
+        let measured = watch::Sender::default();
+        Self { dir, next_index, live, begun, broken: false, inits: (None, None), pids, told, measured }
+    }
+
+    /// The duration of the newest segment by its media; zero until one is known.
+    pub(super) fn measured(&self) -> watch::Receiver<Duration> {
+        self.measured.subscribe()
     }
 
     /// Marks the next segment as discontinuous.
@@ -109,16 +119,19 @@ impl Naming {
         }
         discontinuity |= self.changes_init(&picture, parts.first());
         let listed = planned.entry.duration();
-        let (length, pids) = measure(&picture).await;
+        let Measured { length, exact, pids } = measure(&picture).await;
         discontinuity |= self.changes_pids(pids);
-        let measured = length.filter(|measured| differ(listed, *measured));
-        if let Some(measured) = measured {
+        let lie = length.filter(|measured| differ(listed, *measured));
+        if let Some(measured) = lie {
             events.extend(self.tell_length(listed, measured));
+        }
+        if let Some(measured) = length {
+            self.measured.send_replace(measured);
         }
         let segment = Segment {
             index: self.next_index,
             media_sequence: planned.entry.sequence,
-            duration: measured.unwrap_or(listed),
+            duration: lie.or(length.filter(|_| exact)).unwrap_or(listed),
             discontinuity: discontinuity && self.begun,
             live: self.live,
             identity: planned.entry.identity(),
@@ -173,13 +186,27 @@ impl Naming {
     }
 }
 
-/// The media's own duration, if it can be determined, and the PIDs of a transport stream.
-async fn measure(part: &Part) -> (Option<Duration>, BTreeSet<u16>) {
+/// What a segment's media tells.
+#[derive(Default)]
+struct Measured {
+    /// The media's own duration, if it can be determined.
+    length: Option<Duration>,
+    /// It is right to a millisecond: better than EXTINF, which may be rounded.
+    exact: bool,
+    /// PIDs of a transport stream.
+    pids: BTreeSet<u16>,
+}
+
+async fn measure(part: &Part) -> Measured {
     let (path, init, container) = (part.path.clone(), part.init.clone(), part.container);
+    let exactly = |length| Measured { length, exact: true, pids: BTreeSet::new() };
     let look = move || match container {
-        Container::MpegTs => duration::of_ts(&path).map(|ts| (ts.length, ts.pids)).unwrap_or_default(),
-        Container::Fmp4 => (duration::of_mp4(&path, init.as_deref()), BTreeSet::new()),
-        Container::PackedAac => (duration::of_adts(&path), BTreeSet::new()),
+        Container::MpegTs => {
+            let ts = duration::of_ts(&path).unwrap_or_default();
+            Measured { length: ts.length, exact: ts.even, pids: ts.pids }
+        }
+        Container::Fmp4 => exactly(duration::of_mp4(&path, init.as_deref())),
+        Container::PackedAac => exactly(duration::of_adts(&path)),
     };
     tokio::task::spawn_blocking(look).await.unwrap_or_default()
 }

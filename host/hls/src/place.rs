@@ -79,6 +79,14 @@ pub(super) fn by_time(last: &Known, playlist: &MediaPlaylist) -> Option<Place> {
         return Some(Place::epoch(index + 1, EpochReason::Renumbered));
     }
     let end = start.saturating_add(last.duration_us);
+    // The dates of a playlist may be carried on by EXTINF, and EXTINF may be too short.
+    let next = last.sequence.checked_add(1).and_then(|next| offset(playlist, next));
+    let within = |time: i64| time > start.saturating_add(close) && time <= end.saturating_add(close);
+    if let Some(index) = next
+        && entries.get(index).and_then(|entry| entry.time_us).is_some_and(within)
+    {
+        return Some(Place::at(index));
+    }
     let follows = |entry: &Entry| entry.time_us.is_some_and(|time| time >= end - close);
     let index = entries.iter().position(follows)?;
     let entry = entries.get(index)?;

@@ -19,8 +19,8 @@ use super::event::{EpochReason, GapReason};
 use super::media_playlist::{Entry, MediaPlaylist};
 use super::place::{Known, Place, by_time, micros, offset, same_address, same_copy, same_listing};
 use crate::limits::{
-    CATCH_UP_TARGETS, CUES_PER_SEGMENT_MAX, DATERANGES_KNOWN_MAX, LIVE_EDGE_TARGETS, OLD_COPY_TARGETS, RENUMBERED_MAX,
-    SEGMENTS_KNOWN_MAX,
+    CATCH_UP_TARGETS, CUES_PER_SEGMENT_MAX, DATERANGES_KNOWN_MAX, EDGE_SEGMENTS_PER_TARGET, LIVE_EDGE_TARGETS,
+    OLD_COPY_TARGETS, RENUMBERED_MAX, SEGMENTS_KNOWN_MAX,
 };
 use outboard_media::segment::Cue;
 
@@ -342,9 +342,11 @@ impl Window {
             return 0;
         }
         let edge = micros(playlist.target).saturating_mul(LIVE_EDGE_TARGETS.into());
+        // EXTINF may be wrong: a playlist of an hour whose segments say 1 ms is not begun an hour ago.
+        let least = micros(playlist.target / EDGE_SEGMENTS_PER_TARGET);
         let mut behind = 0_i64;
         for (index, entry) in playlist.entries.iter().enumerate().rev() {
-            behind = behind.saturating_add(entry.duration_us);
+            behind = behind.saturating_add(entry.duration_us.max(least));
             if behind >= edge {
                 return index;
             }

@@ -455,6 +455,32 @@ fn where_a_live_source_starts_can_be_told() {
     assert_eq!(at(Start::Beginning, Some(12_500_000), false), "abcde");
 }
 
+/// A playlist of two hours whose segments of 6 s say that they last a millisecond.
+#[test]
+fn a_playlist_that_says_that_its_segments_last_nothing_is_not_begun_at_its_oldest() {
+    let names: Vec<String> = (0..1200).map(|n| format!("s{n}")).collect();
+    let mut playlist = list(10, &names.join(" "));
+    playlist.entries.iter_mut().for_each(|entry| entry.duration_us = 1_000);
+    let at_most = (LIVE_EDGE_TARGETS * EDGE_SEGMENTS_PER_TARGET) as usize;
+    assert_eq!(Live::new().load(&playlist), names[1200 - at_most..]);
+    // Segments that are really short: three target durations of them.
+    playlist.entries.iter_mut().for_each(|entry| entry.duration_us = 1_000_000);
+    assert_eq!(Live::new().load(&playlist), names[1200 - 18..]);
+}
+
+/// Segments of 8 s, of which EXTINF says 6 s: so the date of the next one is before the end of the last one.
+#[test]
+fn resume_by_dates_that_are_too_close_skips_nothing() {
+    let identity = Identity {
+        uri: "http://h/live/b".into(),
+        range: None,
+        program_date_time_us: list(10, "@6 b").entries[0].time_us,
+    };
+    let resume = Resume { next_index: 9, identity, media_sequence: 11, duration: Duration::from_secs(8), live: true };
+    let mut live = Live { window: Window::new(Start::LiveEdge, Some(&resume)), now: Duration::ZERO };
+    assert_eq!(live.load(&listed(12, 6, "@12 c d e", "")), ["c", "d", "e"]);
+}
+
 #[test]
 fn time_in_which_the_machine_was_suspended_explains_what_is_missed() {
     let later = list(113, "f g h i j");

@@ -20,6 +20,8 @@ const PRIVATE: u8 = 0xBD;
 const TS_CLOCK_HZ: u64 = 90_000;
 /// Longest step between two frames, in ticks; a longer one is a jump of the clock.
 const STEP_MAX: u64 = 10 * TS_CLOCK_HZ;
+/// Steps that differ by this much are even, in ticks: some packagers round them to milliseconds.
+const UNEVEN: u64 = TS_CLOCK_HZ / 1000;
 /// Most elementary streams that are read.
 const STREAMS_MAX: usize = 16;
 /// Largest `moov` or `moof`, bytes.
@@ -32,6 +34,8 @@ const ITEMS_MAX: usize = 200_000;
 pub struct Ts {
     /// Duration of its video; of its audio if it has no video. `None`: not known.
     pub length: Option<Duration>,
+    /// Its frames come evenly, so that the last one, whose duration nothing tells, lasts as long as the others.
+    pub even: bool,
     /// PIDs of its video and its MPEG audio.
     pub pids: BTreeSet<u16>,
 }
@@ -48,15 +52,16 @@ pub fn of_ts(path: &Path) -> Option<Ts> {
             Some(stream) => stream.add(time),
             None if room => {
                 let (video, private) = (kind & 0xF0 == 0xE0, kind == PRIVATE);
-                streams.push(Stream { pid, video, private, last: time, steps: 0, ticks: 0 });
+                streams.push(Stream { pid, video, private, last: time, steps: 0, ticks: 0, first: None, even: true });
             }
             None => {}
         }
     }
     let longest = |video: bool| streams.iter().filter(|stream| stream.video == video).filter_map(Stream::length).max();
-    let length = longest(true).or_else(|| longest(false)).and_then(believed);
+    let (length, even) = longest(true).or_else(|| longest(false)).unwrap_or_default();
+    let length = believed(length);
     let pids = streams.iter().filter(|stream| !stream.private).map(|stream| stream.pid).collect();
-    Some(Ts { length, pids })
+    Some(Ts { length, even, pids })
 }
 
 /// The duration of a fragmented MP4 segment, by the same rule as [`of_ts`]. `init` has its `moov`, unless the segment
@@ -134,6 +139,10 @@ struct Stream {
     steps: u64,
     /// Sum of the steps, without jumps of the clock, in ticks of 90 kHz.
     ticks: u64,
+    /// The first step.
+    first: Option<u64>,
+    /// All steps are like the first one.
+    even: bool,
 }
 
 impl Stream {
@@ -144,12 +153,13 @@ impl Stream {
             self.steps += 1;
             self.ticks += step;
         }
+        self.even &= step.abs_diff(*self.first.get_or_insert(step)) <= UNEVEN;
     }
 
-    /// The sum of the steps, plus one average step for the last frame.
-    fn length(&self) -> Option<Duration> {
+    /// The sum of the steps, plus one average step for the last frame, and whether the steps are even.
+    fn length(&self) -> Option<(Duration, bool)> {
         let mean = self.ticks.checked_div(self.steps)?;
-        Some(Duration::from_micros((self.ticks + mean) * 1_000_000 / TS_CLOCK_HZ))
+        Some((Duration::from_micros((self.ticks + mean) * 1_000_000 / TS_CLOCK_HZ), self.even))
     }
 }
 

@@ -45,6 +45,20 @@ fn a_transport_stream_lasts_as_long_as_its_pictures() {
 }
 
 #[test]
+fn a_transport_stream_tells_whether_its_pictures_come_evenly() {
+    let even = |times: &[u64]| of_ts(file(&ts(times.iter().copied())).path()).unwrap().even;
+    let pictures = |step: fn(u64) -> u64| (0..50).map(step).collect::<Vec<_>>();
+    assert!(even(&pictures(|n| n * 3600)), "25 a second");
+    assert!(even(&pictures(|n| n * 3_003 / 2)), "59.94 a second");
+    assert!(even(&pictures(|n| n * 1000 / 30 * 90)), "30 a second, in milliseconds");
+    assert!(even(&pictures(|n| ((1 << 33) - 20 * 3600) + n * 3600)), "over the end of the 33 bits");
+    assert!(!even(&pictures(|n| n * 3600 + n / 25 * 3600)), "one is missing");
+    assert!(!even(&pictures(|n| n * 3600 + if n < 25 { 900_000_000 } else { 0 })), "a jump");
+    let reordered = [0, 3600, 10_800, 7200, 14_400];
+    assert!(!even(&reordered), "one goes back");
+}
+
+#[test]
 fn a_transport_stream_names_its_pids() {
     let all = [pes(256, 0xE0, 0), pes(257, 0xC0, 0), pes(258, 0xBD, 0), pes(256, 0xE0, 3600)].concat();
     assert_eq!(of_ts(file(&all).path()).unwrap().pids, BTreeSet::from([256, 257]));

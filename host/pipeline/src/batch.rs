@@ -29,6 +29,8 @@ pub struct Batch {
     pub complete: Instant,
     /// The same as Unix time in milliseconds.
     pub complete_ms: u64,
+    /// Media of later batches that was there by then.
+    pub open: Duration,
 }
 
 impl Batch {

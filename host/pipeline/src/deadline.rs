@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! complete ── sent ──────────── deadline ── margin ── due = on air
-//!    └──────────── hold (the first batch, and the first after the clock ran dry) ──┘
+//!    └──────────── hold (the first batch, and the first after media ran out) ───────┘
 //! ```
 
 use std::time::Duration;
@@ -19,13 +19,18 @@ use self::arithmetic::{after, before, scaled};
 use self::clock_rate::ClockRateController;
 use self::length::Newest;
 use self::margin::Margin;
+use self::standstill::Standstill;
 use self::start::{Answers, Start};
-use crate::limits::{AIR_AHEAD, AIR_DRY_AFTER, LATE_BY_US, SOURCE_UNEVEN};
+use self::work::usual_work;
+pub use self::work::{Readiness, ReplyOutcome, Work};
+use crate::limits::{AIR_AHEAD, LATE_BY_US};
 use crate::settings::Hold;
 
 mod arithmetic;
 // when air starts, and how long the processor takes
 mod start;
+// whether media ran out, so that air is held again
+mod standstill;
 // how long before air the decision falls
 mod margin;
 // how fast the air clock runs
@@ -34,6 +39,8 @@ mod clock_rate;
 #[cfg(test)]
 mod laws;
 pub mod length;
+// how a batch became ready
+mod work;
 
 /// How batches and the air clock are paced. Changes on air.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,6 +66,9 @@ pub struct BatchTimes {
     pub sent: Instant,
     /// A reply is waited for.
     pub asked: bool,
+    /// Media of the next batch that was there when this one was complete: a batch that ends at a discontinuity is complete
+    /// when the segment after it is there.
+    pub open: Duration,
 }
 
 /// Until when the reply to one batch counts.
@@ -66,57 +76,11 @@ pub struct BatchTimes {
 pub struct Deadline {
     /// A reply that is in hand by then is used; later the decision falls without it.
     pub at: Instant,
-    /// Everything before this batch is on air and the clock waits for it: air is held with it as with the first batch.
+    /// Media ran out: everything before this batch is on air, and the clock waits for it. Air is held with it as with the
+    /// first batch.
     pub dry: bool,
     /// It leaves the processor less time than its last replies took: a missing reply is no failure of the processor's.
     pub short: bool,
-}
-
-/// What came of the wait for a reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplyOutcome {
-    /// No audio was sent to the processor, so no reply is expected.
-    NotAsked,
-    /// A reply was in hand.
-    Answered,
-    /// The deadline came first.
-    TimedOut,
-    /// No reply will come: no connection, an error, an open circuit breaker.
-    Absent,
-}
-
-/// How a batch became ready for air.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Work {
-    /// When its wait for the reply began.
-    pub arrived: Instant,
-    /// When its remuxing began, right after the decision.
-    pub began: Instant,
-    /// When it was ready.
-    pub ready: Instant,
-    /// When it is due.
-    pub due: Instant,
-    /// What came of the wait.
-    pub reply: ReplyOutcome,
-    /// How long the processor usually takes.
-    pub usual_reply: Duration,
-    /// The source is a recording, which comes as fast as it is taken.
-    pub recording: bool,
-}
-
-/// What follows from a batch that is ready for air.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Readiness {
-    /// Milliseconds between being ready and being due; negative where it was late.
-    pub slack_ms: i64,
-    /// It is late though its segments came in time.
-    pub late_by_us: bool,
-    /// From its last segment until it was ready; `None` for one that an earlier run left behind.
-    pub took: Option<Duration>,
-    /// For the lengths of later batches.
-    pub newest: Newest,
-    /// The rate that the air clock is to run at.
-    pub rate: f64,
 }
 
 /// Decides the times of one pipeline's batches, in order.
@@ -128,10 +92,9 @@ pub struct Deadlines {
     margin: Margin,
     answers: Answers,
     rate: ClockRateController,
+    standstill: Standstill,
     /// End of the newest batch that is ready, in milliseconds of air time.
     end_ms: Option<u64>,
-    /// When the newest batch that is ready was complete.
-    complete: Option<Instant>,
 }
 
 impl Deadlines {
@@ -143,8 +106,8 @@ impl Deadlines {
             margin: Margin::default(),
             answers: Answers::default(),
             rate: ClockRateController::new(settings.cushion),
+            standstill: Standstill::default(),
             end_ms: None,
-            complete: None,
         }
     }
 
@@ -185,10 +148,10 @@ impl Deadlines {
     /// Until when the reply to `batch` counts: its time on air less the time that remuxing takes. `due`: its time on air;
     /// `None` before the clock was started. `standing`: how long the clock has stood still at the end of what is ready.
     ///
-    /// A batch that starts the clock, or the first one after it ran dry, has until its hold ends at the latest.
+    /// A batch that starts the clock, or the first one after media ran out, has until its hold ends at the latest.
     pub fn of(&self, batch: &BatchTimes, due: Option<Instant>, standing: Duration) -> Deadline {
-        let dry = standing >= AIR_DRY_AFTER;
-        let due = due.filter(|_| !dry).unwrap_or_else(|| self.start().latest(batch.complete));
+        let dry = self.standstill.is_dry(batch, standing);
+        let due = due.filter(|_| !dry).unwrap_or_else(|| self.start(batch, dry).latest(batch.complete));
         let at = before(due, self.margin.get());
         let short = self.answers.need_more_than(at.saturating_duration_since(batch.sent));
         Deadline { at, dry, short }
@@ -199,14 +162,15 @@ impl Deadlines {
         self.answers.observe(took);
     }
 
-    /// When the air clock is to start, or to go on if it ran `dry`, with this batch, whose decision fell at `now`. Of no
-    /// meaning while the clock runs.
+    /// When the air clock is to start, or to go on if media ran out (`dry`), with this batch, whose decision fell at `now`.
+    /// Of no meaning while the clock runs.
     pub fn air_start(&mut self, batch: &BatchTimes, dry: bool, now: Instant) -> Instant {
         if dry {
             // The cushion is given anew.
             self.rate.restart();
+            self.standstill.held();
         }
-        self.start().at(batch.complete, now)
+        self.start(batch, dry).at(batch.complete, now)
     }
 
     /// Remuxing a batch took so long.
@@ -217,7 +181,9 @@ impl Deadlines {
     /// A batch is ready, up to `end_ms` of air time.
     pub fn ready(&mut self, batch: &BatchTimes, end_ms: u64, work: &Work) -> Readiness {
         let slack_ms = signed_ms(work.ready, work.due);
-        let slow = self.source_was_slow(batch);
+        let answered = matches!(work.reply, ReplyOutcome::NotAsked | ReplyOutcome::Answered);
+        let in_time = answered && slack_ms >= whole_ms(self.missing(batch));
+        let slow = self.standstill.ready(batch, in_time);
         self.end_ms = Some(end_ms);
         // Of an earlier run: it waited for this run, not for its steps.
         let took = (batch.complete >= self.started).then(|| work.ready.saturating_duration_since(batch.complete));
@@ -230,7 +196,10 @@ impl Deadlines {
         let rate = match work.recording {
             // How far ahead a recording is says nothing about its clock.
             true => 1.0,
-            false => self.rate.observe(self.slack_for_rate(batch, work, slack_ms), length_ms(batch)),
+            false => {
+                let slack_ms = self.slack_for_rate(batch, work, slack_ms);
+                self.rate.observe(slack_ms.saturating_add(whole_ms(self.there(batch))), length_ms(batch))
+            }
         };
         Readiness { slack_ms, late_by_us: !slow && -slack_ms >= whole_ms(LATE_BY_US), took, newest, rate }
     }
@@ -260,30 +229,26 @@ impl Deadlines {
         }
     }
 
-    /// Its segments took longer to come than they last.
-    fn source_was_slow(&mut self, batch: &BatchTimes) -> bool {
-        let length = Duration::from_millis(length_ms(batch));
-        let before = self.complete.replace(batch.complete);
-        before.is_some_and(|before| {
-            batch.complete.saturating_duration_since(before) > length.saturating_add(SOURCE_UNEVEN)
-        })
+    /// When air starts with this batch, or is held again with it (`dry`). A short one, that ended where the source went away,
+    /// is held longer by what it lacks: the next batch is as long as others again, and is complete only then.
+    fn start(&self, batch: &BatchTimes, dry: bool) -> Start {
+        let more = if dry { self.missing(batch) } else { Duration::ZERO };
+        Start { settings: self.settings, started: self.started, more }
     }
 
-    fn start(&self) -> Start {
-        Start { settings: self.settings, started: self.started }
+    /// How much later after this batch the next one is complete than this one goes out, if it is as long as the longest of
+    /// the last batches.
+    fn missing(&self, batch: &BatchTimes) -> Duration {
+        self.shorter_by(batch).saturating_sub(batch.open)
     }
-}
 
-/// How long a batch takes until it is ready where its reply is waited for; `took`: what this one took.
-fn usual_work(batch: &BatchTimes, work: &Work, took: Duration) -> Duration {
-    match work.reply {
-        ReplyOutcome::NotAsked | ReplyOutcome::Answered => took,
-        // The processor's usual time in the place of the one that was waited away.
-        ReplyOutcome::TimedOut | ReplyOutcome::Absent => work
-            .arrived
-            .saturating_duration_since(batch.complete)
-            .saturating_add(work.usual_reply)
-            .saturating_add(work.ready.saturating_duration_since(work.began)),
+    /// What of the length that a batch lacks was there when it was complete, as the beginning of the next one.
+    fn there(&self, batch: &BatchTimes) -> Duration {
+        self.shorter_by(batch).min(batch.open)
+    }
+
+    fn shorter_by(&self, batch: &BatchTimes) -> Duration {
+        Duration::from_millis(self.rate.shorter_by_ms(length_ms(batch)))
     }
 }
 

@@ -132,6 +132,41 @@ async fn a_segment_is_as_long_as_its_media_whatever_the_playlist_says() {
     }
 }
 
+/// Segments of 2 s: an EXTINF that is wrong by little is no reason for a warning, and for no other batches.
+#[tokio::test]
+async fn a_segment_is_as_long_as_its_media_where_the_playlist_is_nearly_right() {
+    let temp = tempfile::tempdir().unwrap();
+    for (kind, extinf) in [("mpegts", "1.6"), ("fmp4", "2.4")] {
+        let dir = temp.path().join(kind);
+        std::fs::create_dir(&dir).unwrap();
+        ffmpeg(&dir, &format!("{INPUT} -f hls -hls_time 2 -hls_list_size 0 -hls_segment_type {kind} x.m3u8"));
+        let text = std::fs::read_to_string(dir.join("x.m3u8")).unwrap();
+        let lie = |line: &str| if line.starts_with("#EXTINF") { format!("#EXTINF:{extinf},") } else { line.to_owned() };
+        std::fs::write(dir.join("x.m3u8"), text.lines().map(lie).collect::<Vec<_>>().join("\n")).unwrap();
+        let origin = serve(&dir).await;
+        let lengths: Vec<_> = segments(&mut Run::start(origin.url("/x.m3u8"))).await;
+        let lengths: Vec<_> = lengths.iter().map(|segment| segment.duration.as_millis()).collect();
+        assert_eq!(lengths, [2000; 3], "{kind} {extinf}");
+    }
+}
+
+/// Three segments of 2 s are listed, of which the playlist says that they last 30 s. By the target duration it would be
+/// loaded again after 30 s.
+#[tokio::test]
+async fn a_target_duration_that_is_too_long_does_not_delay_the_next_load() {
+    let temp = tempfile::tempdir().unwrap();
+    ffmpeg(temp.path(), &format!("{INPUT} -f hls -hls_time 2 -hls_list_size 0 -hls_segment_filename s%d.ts x.m3u8"));
+    let origin = serve(temp.path()).await;
+    let head = "#EXTM3U\n#EXT-X-TARGETDURATION:30\n#EXT-X-MEDIA-SEQUENCE:70\n";
+    let listed: String = (0..3).map(|n| format!("#EXTINF:30,\ns{n}.ts\n")).collect();
+    origin.script("/x.m3u8", [format!("{head}{listed}"), format!("{head}{listed}#EXT-X-ENDLIST\n")]);
+    let mut run = Run::start(origin.url("/x.m3u8"));
+    while run.event().await.is_some() {}
+    let at: Vec<_> = origin.asked("/x.m3u8").iter().map(|asked| asked.at).collect();
+    let wait = at[1] - at[0];
+    assert!((Duration::from_secs(2)..Duration::from_secs(25)).contains(&wait), "{wait:?}");
+}
+
 #[tokio::test]
 async fn a_picture_without_the_sound_that_is_promised_does_not_go_on_air() {
     let temp = tempfile::tempdir().unwrap();

@@ -150,7 +150,8 @@ pub struct AudioConfig {
     pub codec: Codec,
     /// AudioSpecificConfig for AAC (ISO/IEC 14496-3 section 1.6.2.1), `dOps` for Opus in MP4, otherwise empty.
     pub record: Vec<u8>,
-    /// Sample rate in hertz from the headers. With implicitly signalled SBR, the decoded rate is twice as high.
+    /// Sample rate in hertz from the headers. With SBR, however it is signalled, this is the rate of the core, and the decoded
+    /// rate is twice as high.
     pub sample_rate: u32,
     /// Number of channels; 0 if only the content of a frame tells it.
     pub channels: u8,

@@ -8,7 +8,12 @@
     reason = "for tests: of this crate, and of others with the feature `testing`"
 )]
 
+mod units;
+mod wire;
+
 use super::TrackKind;
+pub use units::{Unit, units};
+use wire::{pes, pes_of, section, section_bytes, with_pid};
 
 /// Pseudo-random numbers that are the same in each run.
 #[derive(Debug, Clone)]
@@ -25,50 +30,6 @@ impl Random {
     pub fn one_in(&mut self, n: usize) -> bool {
         n > 0 && self.below(n) == 0
     }
-}
-
-/// An access unit or frame with its bytes from the elementary stream.
-#[derive(Debug, Clone)]
-pub struct Unit {
-    pub kind: TrackKind,
-    pub pts: i64,
-    pub dts: i64,
-    pub bytes: Vec<u8>,
-}
-
-/// Reads the units of a stream by ffmpeg that has one unit per PES packet, in its order: PID 256 has video, PID 257
-/// audio.
-pub fn units(stream: &[u8]) -> Vec<Unit> {
-    let mut open: [Option<Vec<u8>>; 2] = [None, None];
-    let mut units = Vec::new();
-    let close = |at: usize, pes: Vec<u8>, units: &mut Vec<Unit>| {
-        let stamp = |b: &[u8]| {
-            let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|n| i64::from(b[n]));
-            (a >> 1 & 7) << 30 | b << 22 | (c >> 1) << 15 | d << 7 | e >> 1
-        };
-        let pts = stamp(&pes[9..]);
-        let dts = if pes[7] & 0x40 != 0 { stamp(&pes[14..]) } else { pts };
-        let kind = [TrackKind::Video, TrackKind::Audio][at];
-        units.push(Unit { kind, pts, dts, bytes: pes[9 + usize::from(pes[8])..].to_vec() });
-    };
-    for packet in stream.chunks_exact(188) {
-        let pid = usize::from(packet[1] & 0x1f) << 8 | usize::from(packet[2]);
-        let Some(at) = pid.checked_sub(256).filter(|at| *at < 2) else { continue };
-        let payload = &packet[match packet[3] >> 4 & 3 {
-            1 => 4,
-            3 => 5 + usize::from(packet[4]),
-            _ => 188,
-        }..];
-        let start = packet[1] & 0x40 != 0;
-        if start && let Some(pes) = open[at].replace(Vec::new()) {
-            close(at, pes, &mut units);
-        }
-        open[at].as_mut().unwrap().extend(payload);
-    }
-    for (at, pes) in open.into_iter().enumerate() {
-        close(at, pes.unwrap(), &mut units);
-    }
-    units
 }
 
 /// The settings for packing a stream.
@@ -317,50 +278,4 @@ impl Pack {
             }
         }
     }
-}
-
-fn with_pid(mut packet: Vec<u8>, pid: u16, counters: &mut std::collections::BTreeMap<u16, u8>) -> Vec<u8> {
-    let counter = counters.entry(pid).or_insert(0);
-    packet[1] |= (pid >> 8) as u8;
-    packet[2] = pid as u8;
-    packet[3] |= *counter;
-    *counter = (*counter + 1) & 0xf;
-    packet
-}
-
-fn section(id: u8, extension: u16, version: u8, body: &[u8]) -> Vec<u8> {
-    let [e0, e1] = extension.to_be_bytes();
-    section_bytes(id, &[&[e0, e1, version, 0, 0][..], body].concat())
-}
-
-fn section_bytes(id: u8, body: &[u8]) -> Vec<u8> {
-    let mut section = [&[id, 0xb0, (body.len() + 4) as u8][..], body].concat();
-    let crc = section.iter().fold(u32::MAX, |crc, byte| {
-        (0..8)
-            .fold(crc ^ u32::from(*byte) << 24, |crc, _| if crc >> 31 == 1 { crc << 1 ^ 0x04c1_1db7 } else { crc << 1 })
-    });
-    section.extend(crc.to_be_bytes());
-    section
-}
-
-fn pes(kind: TrackKind, times: Option<(i64, i64)>, payload: &[u8], length: bool) -> Vec<u8> {
-    match kind {
-        TrackKind::Video => pes_of(0xe0, times, payload, length),
-        TrackKind::Audio => pes_of(0xc0, times, payload, true),
-    }
-}
-
-fn pes_of(id: u8, times: Option<(i64, i64)>, payload: &[u8], length: bool) -> Vec<u8> {
-    let stamp = |mark: u8, time: i64| {
-        let time = time & ((1 << 33) - 1);
-        let byte = |shift: i64| (time >> shift) as u8;
-        [mark << 4 | byte(29) & 14 | 1, byte(22), byte(14) | 1, byte(7), byte(0) << 1 | 1]
-    };
-    let fields = match times {
-        None => vec![0x80, 0, 0],
-        Some((pts, dts)) if pts == dts => [&[0x80, 0x80, 5][..], &stamp(2, pts)].concat(),
-        Some((pts, dts)) => [&[0x80, 0xc0, 10][..], &stamp(3, pts), &stamp(1, dts)].concat(),
-    };
-    let told = if length { u16::try_from(fields.len() + payload.len()).unwrap_or(0) } else { 0 };
-    [&[0, 0, 1, id][..], &told.to_be_bytes(), &fields, payload].concat()
 }

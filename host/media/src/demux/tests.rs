@@ -4,10 +4,12 @@ mod clip;
 mod damage;
 mod field;
 mod fuzzed;
+mod handmade;
 mod mp4;
 mod packed;
 mod probe;
 mod run;
+mod signalled;
 mod ts;
 
 use super::repack;

@@ -125,7 +125,7 @@ impl Batcher {
         let newest = self.pending.back().filter(|_| of == Newest::New).cloned();
         let (cut, records) = self.batches_of(&answer.value, of == Newest::None);
         let stage = self.snapshot().await;
-        let buffered: Duration = self.pending.iter().map(|segment| segment.duration).sum();
+        let buffered = self.open();
         self.reporter.batch(Outcome::Cut { segment: newest.as_ref(), records, stage, buffered }).await?;
         match cut.first() {
             Some(batch) => self.check_length(batch.number, batch.media()).await?,
@@ -161,7 +161,8 @@ impl Batcher {
             let (first, last) = (first.index, decided.last);
             records.push(CutRecord { number, first, last, reason, discontinuity, complete_ms });
             let last = self.pending.front().map_or(over, |next| next.discontinuity) || cut.len() + 1 == wanted;
-            cut.push(Batch { number, discontinuity, segments, last, complete, complete_ms });
+            let open = self.open();
+            cut.push(Batch { number, discontinuity, segments, last, complete, complete_ms, open });
         }
         (cut, records)
     }
@@ -184,6 +185,11 @@ impl Batcher {
             self.reporter.batch(Outcome::TooLong { batch: number, media, allowed }).await?;
         }
         Ok(())
+    }
+
+    /// Media that is in no batch yet.
+    fn open(&self) -> Duration {
+        self.pending.iter().map(|segment| segment.duration).sum()
     }
 
     /// The stage's cuts were checked: they are in order and name what was pushed.

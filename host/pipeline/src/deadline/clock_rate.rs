@@ -72,6 +72,12 @@ impl ClockRateController {
         (1.0 + error / (OVER.as_secs_f64() * 1000.0)).clamp(AIR_RATE_MIN, AIR_RATE_MAX)
     }
 
+    /// How much shorter a batch of this length is than the longest of the last batches, in milliseconds.
+    pub(super) fn shorter_by_ms(&self, length_ms: u64) -> u64 {
+        let longest = self.lengths_ms.iter().copied().fold(0.0, f64::max);
+        (longest as u64).saturating_sub(length_ms)
+    }
+
     /// The longest of the last batches and this one.
     fn longest(&mut self, length_ms: f64) -> f64 {
         let over_ms = LENGTHS_OVER.as_secs_f64() * 1000.0;

@@ -1,4 +1,4 @@
-//! When air starts: with the first batch, and again with the first one after the clock ran dry. Pure.
+//! When air starts: with the first batch, and again with the first one after media ran out. Pure.
 
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ pub(super) struct Start {
     pub(super) settings: PaceSettings,
     /// When this run began.
     pub(super) started: Instant,
+    /// So much longer than as set.
+    pub(super) more: Duration,
 }
 
 impl Start {
@@ -23,8 +25,8 @@ impl Start {
     pub(super) fn latest(&self, complete: Instant) -> Instant {
         let PaceSettings { batch, hold, cushion } = self.settings;
         let latest = match hold {
-            Hold::After(hold) => after(complete, hold),
-            Hold::Auto => after(complete, batch),
+            Hold::After(hold) => after(complete, hold.saturating_add(self.more)),
+            Hold::Auto => after(complete, batch.saturating_add(self.more)),
         };
         latest.max(after(self.started, cushion.min(batch)))
     }
@@ -34,7 +36,7 @@ impl Start {
         let latest = self.latest(complete);
         match self.settings.hold {
             Hold::After(_) => latest,
-            Hold::Auto => after(now, self.settings.cushion).min(latest),
+            Hold::Auto => after(now, self.settings.cushion.saturating_add(self.more)).min(latest),
         }
         .max(now)
     }
@@ -77,7 +79,7 @@ mod tests {
 
     fn start(hold: Hold) -> Start {
         let settings = PaceSettings { batch: 6 * S, hold, cushion: 5 * S / 2 };
-        Start { settings, started: Instant::now() }
+        Start { settings, started: Instant::now(), more: Duration::ZERO }
     }
 
     #[test]
@@ -90,6 +92,12 @@ mod tests {
         assert_eq!(start.latest(start.started - 60 * S), start.started + 5 * S / 2, "complete before this run");
         let set = Start { settings: PaceSettings { hold: Hold::After(4 * S), ..start.settings }, ..start };
         assert_eq!((set.at(complete, complete + S), set.latest(complete)), (complete + 4 * S, complete + 4 * S));
+        let longer = Start { more: 2 * S, ..start };
+        assert_eq!(
+            (longer.at(complete, complete + S), longer.latest(complete)),
+            (complete + 11 * S / 2, complete + 8 * S)
+        );
+        assert_eq!(Start { more: 2 * S, ..set }.at(complete, complete + S), complete + 6 * S);
     }
 
     /// A source that is away for 30 s, batches of 6 s, a processor that takes 1.5 s: without the second hold every later

@@ -73,6 +73,8 @@ pub struct Demuxed {
     pub complete: Instant,
     /// When its sound was handed to the exchange, if it was.
     pub sent: Instant,
+    /// Media of later batches that was there when it was complete.
+    pub open: Duration,
 }
 
 impl Demuxed {
@@ -84,6 +86,7 @@ impl Demuxed {
             complete: self.complete,
             sent: self.sent,
             asked: self.pending.is_some(),
+            open: self.open,
         }
     }
 }
@@ -126,6 +129,7 @@ impl Demuxer {
                 last: false,
                 complete: before_now(unix_time::now_ms().saturating_sub(row.complete_ms)),
                 complete_ms: row.complete_ms,
+                open: Duration::ZERO,
             };
             newest = batch.number;
             let span = batch_span(batch.number);
@@ -199,8 +203,8 @@ impl Demuxer {
         let pending = self.send(&batch, &dir, &facts).await?;
         let sent = Instant::now();
         self.reporter.demux(batch.number, Outcome::Sent).await?;
-        let (number, complete) = (batch.number, batch.complete);
-        Ok(demuxed.send(Demuxed { number, dir, facts, placed, pending, complete, sent }).await.is_ok())
+        let Batch { number, complete, open, .. } = batch;
+        Ok(demuxed.send(Demuxed { number, dir, facts, placed, pending, complete, sent, open }).await.is_ok())
     }
 
     /// Hands the sound of a batch to the exchange. Where that fails, the batch goes on with its original audio.

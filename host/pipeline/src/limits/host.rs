@@ -15,7 +15,8 @@ pub const DISK_FULL_TRIES: u32 = 3;
 pub const JOURNAL_PATIENCE: Duration = Duration::from_millis(500);
 /// Steps of one pipeline that wait to be journalled while the disk refuses; after that the pipeline ends.
 pub const JOURNAL_LATE_MAX: usize = 4096;
-/// After a standstill of this length the clock has run dry: the next batch is held like the first one.
+/// After a standstill of this length the clock has run dry: the next batch is held like the first one. Where the source was
+/// away, any standstill is enough.
 pub const AIR_DRY_AFTER: Duration = Duration::from_secs(1);
 /// Events of a pipeline that a listener may be behind; after that it loses the oldest.
 pub const PIPELINE_EVENTS_WAITING: usize = 512;

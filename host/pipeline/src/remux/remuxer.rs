@@ -2,7 +2,7 @@
 //!
 //! In: demuxed batches in order. Out: batches in the spool, before they are due. The decision for a batch falls at its
 //! deadline, which [`Deadlines`] decides; a reply in hand by then is heard, else the original. The first batch starts the
-//! air clock; the first one after the clock ran dry is held in the same way. Every outcome goes to the [`Reporter`].
+//! air clock; the first one after media ran out is held in the same way. Every outcome goes to the [`Reporter`].
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -138,7 +138,7 @@ impl Remuxer {
         self.reporter.exchange(exchange::Outcome::Waited { took, round_trip });
     }
 
-    /// Starts the clock with the first batch, and holds it once more with the first one after it ran dry. Answers when
+    /// Starts the clock with the first batch, and holds it once more with the first one after media ran out. Answers when
     /// the batch is due.
     async fn start_clock(
         &mut self,

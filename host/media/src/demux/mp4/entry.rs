@@ -18,6 +18,9 @@ pub struct Entry {
     pub config: Option<Config>,
     /// Number of bytes of the length before each NAL unit, 1 to 4.
     pub length_bytes: usize,
+    /// The entry is of AAC and has no AudioSpecificConfig: `config` is made from the entry's other fields, and the samples may
+    /// have ADTS headers, which tell more.
+    pub bare: bool,
 }
 
 /// Bytes of a VisualSampleEntry before its boxes.
@@ -34,7 +37,7 @@ impl Entry {
 
     fn parse(name: &[u8; 4], body: &[u8]) -> Self {
         let encrypted = matches!(name, b"encv" | b"enca");
-        let unknown = Self { codec: Codec::Other(0), encrypted, config: None, length_bytes: 4 };
+        let unknown = Self { codec: Codec::Other(0), encrypted, config: None, length_bytes: 4, bare: false };
         let visual = body.get(VISUAL..).unwrap_or_default();
         let version = body.get(9).copied().map_or(0, usize::from);
         let sound = body.get(*AUDIO.get(version).unwrap_or(&AUDIO[0])..).unwrap_or_default();
@@ -65,7 +68,7 @@ fn pictures(codec: Codec, body: &[u8], record: Option<&[u8]>, length: usize) -> 
         *byte |= 3;
     }
     let config = Config::Video(VideoConfig { codec, record, width, height, frame_rate: None });
-    Some(Entry { codec, encrypted: false, config: Some(config), length_bytes })
+    Some(Entry { codec, encrypted: false, config: Some(config), length_bytes, bare: false })
 }
 
 fn plain(codec: Codec, body: &[u8], record: &[u8]) -> Entry {
@@ -73,7 +76,7 @@ fn plain(codec: Codec, body: &[u8], record: &[u8]) -> Entry {
     let channels = byte(17);
     let sample_rate = u32::from(byte(24)) << 8 | u32::from(byte(25));
     let config = AudioConfig { codec, record: record.to_vec(), sample_rate, channels, layer: 0 };
-    Entry { codec, encrypted: false, config: Some(Config::Audio(config)), length_bytes: 4 }
+    Entry { codec, encrypted: false, config: Some(Config::Audio(config)), length_bytes: 4, bare: false }
 }
 
 /// Reads an `mp4a` entry from the descriptors of its `esds` box (ISO/IEC 14496-1 section 7.2.6).
@@ -92,15 +95,43 @@ fn mpeg4(body: &[u8], esds: &[u8]) -> Option<Entry> {
         at += 2;
     }
     let decoder = descriptor(stream.get(at..)?, 4)?;
-    match decoder.first()? {
-        0x40 | 0x66..=0x68 => {}
+    let object = match decoder.first()? {
+        0x40 | 0x67 => AAC_LC,
+        0x66 => AAC_MAIN,
+        0x68 => AAC_SSR,
         0x69 | 0x6b => return Some(plain(Codec::MpegAudio, body, &[])),
         _ => return None,
-    }
-    let record = decoder.get(13..).and_then(|rest| descriptor(rest, 5))?.to_vec();
-    let (sample_rate, channels) = specific(&record)?;
+    };
+    let Some(record) = decoder.get(13..).and_then(|rest| descriptor(rest, 5)) else { return bare(body, object) };
+    let (sample_rate, channels) = specific(record)?;
+    Some(aac(record.to_vec(), sample_rate, channels, false))
+}
+
+fn aac(record: Vec<u8>, sample_rate: u32, channels: u8, bare: bool) -> Entry {
     let config = AudioConfig { codec: Codec::Aac, record, sample_rate, channels, layer: 0 };
-    Some(Entry { codec: Codec::Aac, encrypted: false, config: Some(Config::Audio(config)), length_bytes: 4 })
+    Entry { codec: Codec::Aac, encrypted: false, config: Some(Config::Audio(config)), length_bytes: 4, bare }
+}
+
+/// Audio object types (ISO/IEC 14496-3 table 1.17).
+const AAC_MAIN: u8 = 1;
+const AAC_LC: u8 = 2;
+const AAC_SSR: u8 = 3;
+
+/// Makes the AudioSpecificConfig that is missing from the entry's sample rate and number of channels.
+fn bare(body: &[u8], object: u8) -> Option<Entry> {
+    let Entry { config: Some(Config::Audio(AudioConfig { sample_rate, channels, .. })), .. } =
+        plain(Codec::Aac, body, &[])
+    else {
+        return None;
+    };
+    let rate = u8::try_from(adts::RATES.iter().position(|rate| *rate == sample_rate)?).ok()?;
+    let configuration = match channels {
+        1..=6 => channels,
+        8 => 7,
+        _ => return None,
+    };
+    let record = vec![object << 3 | rate >> 1, rate << 7 | configuration << 3];
+    Some(aac(record, sample_rate, channels, true))
 }
 
 /// Returns the body of the first descriptor with this tag.

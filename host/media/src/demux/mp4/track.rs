@@ -2,6 +2,7 @@
 
 use super::super::choice::Choice;
 use super::super::es::h264::{H264, Picture};
+use super::super::es::headers::{self, Head};
 use super::super::es::hevc::{self, Hevc};
 use super::super::event::{Codec, Config, Key, Packet, Stream, Timing, TrackKind, VideoConfig};
 use super::super::out::Out;
@@ -38,7 +39,9 @@ pub struct Taken {
 /// Lists the tracks as streams and marks the ones that are taken. `now`: ids of the tracks that are taken already.
 pub fn streams(tracks: &[Track], choice: &Choice, now: [Option<u32>; 2]) -> Vec<Stream> {
     let stream = |track: &Track| {
-        let entry = track.entries.first();
+        // A track may begin in the clear and be encrypted later, or the other way round.
+        let usable = track.entries.iter().find(|entry| !entry.encrypted && entry.config.is_some());
+        let entry = usable.or(track.entries.first());
         Stream {
             number: track.id,
             codec: entry.map_or(Codec::Other(0), |entry| entry.codec),
@@ -93,10 +96,21 @@ impl Taken {
 
     /// Hands out a complete sample as a packet, or counts why it cannot be used.
     pub fn sample(&mut self, sample: &Sample, mut data: Vec<u8>, out: &mut Out) {
-        let media = data.len();
+        let mut media = data.len();
         let Some((codec, length_bytes)) = self.enter(sample.entry) else {
-            return out.drop(self.kind, Reason::Corrupt, 1, media);
+            let reason = if self.is_encrypted(sample.entry) { Reason::Scrambled } else { Reason::Corrupt };
+            return out.drop(self.kind, reason, 1, media);
         };
+        let bare = self.entry.as_ref().is_some_and(|entry| entry.bare);
+        if bare && let Head::Frame(frame) = headers::head(Codec::Aac, &data) {
+            if frame.length != media || frame.samples != adts::SAMPLES {
+                return out.drop(self.kind, Reason::Corrupt, 1, media);
+            }
+            data.drain(..frame.strip);
+            media -= frame.strip;
+            out.track(self.kind).framing += frame.strip as u64;
+            self.config = Some(Config::Audio(frame.config));
+        }
         let mut picture = Picture::default();
         if matches!(codec, Codec::H264 | Codec::Hevc) {
             if length_bytes != 4 {
@@ -124,6 +138,11 @@ impl Taken {
         }
         let samples = self.samples(sample);
         out.packet(Packet { kind: self.kind, dts, pts, timing: Timing::Read, key, samples, data }, media);
+    }
+
+    fn is_encrypted(&self, number: u32) -> bool {
+        let at = usize::try_from(number).unwrap_or_default().wrapping_sub(1);
+        self.entries.get(at).is_some_and(|entry| entry.encrypted)
     }
 
     /// Changes to the sample entry with this number, from 1. Returns its codec and the number of bytes of a NAL unit
@@ -188,8 +207,9 @@ impl Taken {
     /// Returns the number of audio samples of one channel; 0 for pictures.
     fn samples(&self, sample: &Sample) -> u32 {
         let Some(Config::Audio(config)) = self.entry.as_ref().and_then(|entry| entry.config.as_ref()) else { return 0 };
-        if sample.duration == 0 && config.codec == Codec::Aac {
-            // Some muxers do not know how long the last sample of a fragment is.
+        let bare = self.entry.as_ref().is_some_and(|entry| entry.bare);
+        if config.codec == Codec::Aac && (sample.duration == 0 || bare) {
+            // Some muxers do not know how long the last sample of a fragment is, or at which rate the samples are.
             return adts::SAMPLES;
         }
         let (rate, scale) = (u64::from(config.sample_rate), u64::from(self.scale.max(1)));

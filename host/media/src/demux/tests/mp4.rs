@@ -55,6 +55,25 @@ fn packets_are_ffprobes_whatever_the_fragments_are_like() {
         ("AC-3", 48_000, Clip { audio: "-c:a ac3", mux: "-movflags frag_keyframe+delay_moov", ..default.clone() }),
         ("Opus", 48_000, Clip { audio: "-c:a libopus", mux: "-movflags frag_keyframe+empty_moov", ..default.clone() }),
         (
+            "AV1",
+            48_000,
+            Clip {
+                seconds: 2,
+                video: "-c:v libaom-av1 -usage realtime -cpu-used 8 -threads 2 -g 25 -b:v 200k",
+                mux: "-movflags frag_keyframe+delay_moov",
+                ..default.clone()
+            },
+        ),
+        (
+            "interlaced, in open GOPs",
+            48_000,
+            Clip {
+                video: "-c:v libx264 -preset veryfast -threads 1 -bf 2 -flags +ildct+ilme -x264-params tff=1:open-gop=1:keyint=25",
+                mux: "-movflags frag_keyframe+empty_moov",
+                ..default.clone()
+            },
+        ),
+        (
             "HEVC",
             48_000,
             Clip {

@@ -21,6 +21,8 @@ fn packets_are_ffprobes_whatever_the_stream_is_like() {
         ("mono, 32 kHz", Clip { rate: 32_000, audio: "-c:a aac -b:a 48k -ac 1", ..default.clone() }),
         ("5.1", Clip { audio: "-c:a aac -ac 6", ..default.clone() }),
         ("50 fps", Clip { fps: 50, ..default.clone() }),
+        ("60 fps", Clip { fps: 60, ..default.clone() }),
+        ("24 kHz, as the core of HE-AAC", Clip { rate: 24_000, audio: "-c:a aac -b:a 48k", ..default.clone() }),
         ("no B-frames", Clip { video: "-c:v libx264 -preset ultrafast -threads 1 -g 50", ..default.clone() }),
         ("open GOP", Clip { video: &format!("{x264} -bf 3 -x264-params open-gop=1:keyint=25"), ..default.clone() }),
         ("slices", Clip { video: &format!("{x264} -x264-params slices=4:keyint=25"), ..default.clone() }),

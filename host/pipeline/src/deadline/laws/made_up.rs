@@ -66,7 +66,8 @@ impl Case {
     pub(super) fn batch(&mut self) -> BatchTimes {
         let (start_ms, complete) = (self.ms(), self.instant());
         let end_ms = start_ms.saturating_add(self.ms());
-        BatchTimes { start_ms, end_ms, complete, sent: after(complete, self.span()), asked: self.one_in(2) }
+        let open = if self.one_in(2) { Duration::ZERO } else { self.span() };
+        BatchTimes { start_ms, end_ms, complete, sent: after(complete, self.span()), asked: self.one_in(2), open }
     }
 
     pub(super) fn work(&mut self) -> Work {
