@@ -35,6 +35,17 @@ pub struct Audio {
     pub packet_us: u64,
 }
 
+impl Audio {
+    /// The largest difference between two lengths, in microseconds, that is at most this many packets. Lengths and the
+    /// packet are rounded to microseconds; that alone never makes a difference larger than this.
+    pub fn packets_us(&self, packets: u64) -> u64 {
+        match self.packet_us {
+            0 => 0,
+            packet => packet.saturating_mul(packets).saturating_add(packets).saturating_add(1),
+        }
+    }
+}
+
 /// The audio that the processor returned.
 #[derive(Debug, Clone, Copy)]
 pub struct Returned {
@@ -214,7 +225,7 @@ impl Lengths {
     pub fn fit(&self, audio: Audio, returned: Returned, max_stretch_permille: u32) -> Fit {
         let (was, is) = (audio.duration_us, returned.duration_us);
         let difference = was.abs_diff(is);
-        if difference <= audio.packet_us.saturating_mul(self.tolerance_frames) {
+        if difference <= audio.packets_us(self.tolerance_frames) {
             return Fit::AsItIs;
         }
         // Rounded up, so that a difference of exactly 10 % is within 10 %, and anything above is not.

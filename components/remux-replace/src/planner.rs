@@ -24,7 +24,7 @@ fn replace(settings: &Settings, audio: Audio, returned: Returned, max_stretch_pe
         Fit::AsItIs if can_be_copied(audio, returned) => Plan {
             encode: None,
             // The host accepts a difference of one packet; if the difference is larger, whole packets are cut.
-            trim_or_pad: audio.duration_us.abs_diff(returned.duration_us) > audio.packet_us,
+            trim_or_pad: audio.duration_us.abs_diff(returned.duration_us) > audio.packets_us(1),
             ..encoded(0, format!("processed audio, {difference}: copied"), false)
         },
         Fit::AsItIs => encoded(0, format!("processed audio, {difference}: encoded"), false),
@@ -40,7 +40,7 @@ fn replace(settings: &Settings, audio: Audio, returned: Returned, max_stretch_pe
 fn can_be_copied(audio: Audio, returned: Returned) -> bool {
     let same_format = returned.sample_rate_hz == audio.sample_rate_hz && returned.channels == audio.channels;
     let missing_us = audio.duration_us.saturating_sub(returned.duration_us);
-    returned.copyable && same_format && missing_us <= audio.packet_us
+    returned.copyable && same_format && missing_us <= audio.packets_us(1)
 }
 
 #[cfg(test)]
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn within_one_packet_it_is_copied_as_it_is() {
-        for duration in [30 * SECOND, 30 * SECOND + 21_333, 30 * SECOND - 21_333] {
+        for duration in [30 * SECOND, 30 * SECOND + 21_334, 30 * SECOND - 21_334] {
             let plan = plan(&settings("{}"), &facts(returned(duration)));
             assert_eq!((plan.choice, plan.encode), (Choice::Processed, None), "{duration}");
             assert_eq!((plan.stretch_permille, plan.trim_or_pad, plan.marked), (0, false, false));

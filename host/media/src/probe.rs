@@ -50,6 +50,18 @@ impl Container {
     }
 }
 
+impl Container {
+    /// ffmpeg's name of the container.
+    pub fn ffmpeg_name(self) -> &'static str {
+        match self {
+            Self::Fmp4 => "mp4",
+            Self::Adts => "aac",
+            Self::Wav => "wav",
+            Self::Mp3 => "mp3",
+        }
+    }
+}
+
 impl fmt::Display for Container {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -67,12 +79,16 @@ pub struct Probe {
     pub sample_rate_hz: u32,
     /// Number of audio channels.
     pub channels: u32,
-    /// Sum of the packets' durations, in microseconds, including the encoder's delay.
+    /// Sum of the packets' durations, in microseconds, including the encoder's delay and padding.
     pub duration_us: u64,
     /// Number of packets; for PCM, of the blocks that are read.
     pub packets: u64,
-    /// The encoder's delay at the start, in microseconds, if the file has it (MP4 edit list, LAME header).
-    pub delay_us: Option<u64>,
+    /// Number of samples of one channel in all packets, including the encoder's delay and padding.
+    pub samples: u64,
+    /// The encoder's delay at the start, in samples, if the file has it (MP4 edit list, iTunSMPB, LAME header).
+    pub delay_samples: Option<u64>,
+    /// The encoder's padding at the end, in samples, if the file has it (iTunSMPB, LAME header).
+    pub padding_samples: Option<u64>,
     /// True if the packets can go on air without encoding: AAC-LC, in MP4 or ADTS.
     pub copyable: bool,
 }
@@ -132,7 +148,9 @@ pub fn probe(data: &[u8]) -> Result<Probe, ProbeError> {
         Container::Fmp4 => {
             let facts = boxes::check(data)?;
             tables::check(data)?;
-            Ok(Probe { delay_us: facts.delay_us, ..packets::probe(data, container)? })
+            let probe = packets::probe(data, container)?;
+            let delay_samples = facts.delay_samples(probe.sample_rate_hz);
+            Ok(Probe { delay_samples, padding_samples: facts.padding_samples(), ..probe })
         }
         Container::Wav => {
             chunks::check(data)?;

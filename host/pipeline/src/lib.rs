@@ -31,6 +31,7 @@ pub mod evidence;
 mod folders;
 pub mod host;
 pub mod journal_writer;
+mod levels;
 pub mod limits;
 pub mod live;
 pub mod load;

@@ -45,8 +45,11 @@ fn lengths_fall_into_as_it_is_stretch_mark_and_original() {
         (30 * SECOND, Fit::AsItIs),
         (30 * SECOND + 21_333, Fit::AsItIs),
         (30 * SECOND - 21_333, Fit::AsItIs),
-        (30 * SECOND + 21_334, stretch(-1, false)),
-        (30 * SECOND - 21_334, stretch(1, false)),
+        // A packet is 21333.3 us: rounding does not decide.
+        (30 * SECOND + 21_334, Fit::AsItIs),
+        (30 * SECOND - 21_334, Fit::AsItIs),
+        (30 * SECOND + 21_336, stretch(-1, false)),
+        (30 * SECOND - 21_336, stretch(1, false)),
         (33 * SECOND, stretch(-91, false)),
         (27 * SECOND, stretch(111, false)),
         (33 * SECOND + 1, stretch(-91, true)),
@@ -65,8 +68,8 @@ fn lengths_fall_into_as_it_is_stretch_mark_and_original() {
 #[test]
 fn every_bound_can_be_set() {
     let (lengths, ..) = read(r#"{"tolerance_frames":3,"stretch_percent":0,"stretch_marked_percent":5}"#);
-    assert_eq!(lengths.fit(audio(), returned(30 * SECOND + 63_999), 250), Fit::AsItIs);
-    assert_eq!(lengths.fit(audio(), returned(30 * SECOND + 64_000), 250), stretch(-2, true));
+    assert_eq!(lengths.fit(audio(), returned(30 * SECOND + 64_000), 250), Fit::AsItIs);
+    assert_eq!(lengths.fit(audio(), returned(30 * SECOND + 64_010), 250), stretch(-2, true));
     assert_eq!(lengths.fit(audio(), returned(31_500_000), 250), stretch(-48, true));
     assert_eq!(lengths.fit(audio(), returned(31_500_001), 250), Fit::TooFar);
 }

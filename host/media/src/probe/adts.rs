@@ -74,7 +74,9 @@ pub fn probe(data: &[u8]) -> Result<Probe, ProbeError> {
         channels: if format.channels == 7 { 8 } else { format.channels.into() },
         duration_us: blocks * u64::from(SAMPLES) * 1_000_000 / u64::from(format.rate),
         packets: frames,
-        delay_us: None,
+        samples: blocks * u64::from(SAMPLES),
+        delay_samples: None,
+        padding_samples: None,
         copyable: format.profile == PROFILE_LC,
     })
 }

@@ -1,5 +1,5 @@
 //! Checks MP4 boxes (ISO/IEC 14496-12, section 4.2) that the packet reader does not: that the top level fills the file
-//! exactly, and what the audio track's edit list skips. Without the first check, a file that was cut off between two
+//! exactly, and what the audio track's edit list or iTunSMPB skips. Without the first check, a file that was cut off between two
 //! fragments would be taken for a shorter one.
 
 use super::{Container, ProbeError};
@@ -7,8 +7,40 @@ use super::{Container, ProbeError};
 /// The facts from the boxes, in addition to those of the packets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Media time that the edit list of the first audio track skips, in microseconds; `None` without an edit list.
-    pub delay_us: Option<u64>,
+    edit: Option<Edit>,
+    gapless: Option<Gapless>,
+}
+
+/// What the edit list of the first audio track skips: media time, and its units per second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Edit {
+    media_time: u64,
+    timescale: u32,
+}
+
+/// The samples at both ends that iTunSMPB names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Gapless {
+    delay: u64,
+    padding: u64,
+}
+
+impl Facts {
+    /// What is skipped at the start, in samples at this rate; `None` if the file does not tell it. An edit list counts
+    /// more than iTunSMPB, as in players.
+    pub fn delay_samples(&self, rate: u32) -> Option<u64> {
+        let edit = self.edit.map(|edit| {
+            let timescale = u128::from(edit.timescale.max(1));
+            let samples = (u128::from(edit.media_time) * u128::from(rate) + timescale / 2) / timescale;
+            u64::try_from(samples).unwrap_or(u64::MAX)
+        });
+        edit.or(self.gapless.map(|gapless| gapless.delay))
+    }
+
+    /// What is left out at the end, in samples; `None` if the file does not tell it.
+    pub fn padding_samples(&self) -> Option<u64> {
+        self.gapless.map(|gapless| gapless.padding)
+    }
 }
 
 /// Most boxes that are read: on one level here, in total by `tables`.
@@ -40,7 +72,7 @@ pub fn check(data: &[u8]) -> Result<Facts, ProbeError> {
             return Err(ProbeError::Truncated { container: Container::Fmp4, what });
         }
         match &found.name {
-            b"moov" => facts.delay_us = delay(found.body),
+            b"moov" => facts = Facts { edit: edit(found.body), gapless: gapless(found.body) },
             b"moof" => fragment_open = true,
             b"mdat" => fragment_open = false,
             _ => {}
@@ -105,7 +137,7 @@ pub(crate) fn child<'a>(body: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
 }
 
 /// The media time that the first edit of the first audio track skips.
-fn delay(moov: &[u8]) -> Option<u64> {
+fn edit(moov: &[u8]) -> Option<Edit> {
     let tracks = Boxes::of(moov).filter(|found| &found.name == b"trak");
     for track in tracks.map(|found| found.body) {
         let Some(media) = child(track, b"mdia") else { continue };
@@ -122,11 +154,29 @@ fn delay(moov: &[u8]) -> Option<u64> {
             // -1 is an empty edit: it delays, and skips nothing.
             let time =
                 if media_time == 8 { number64(time)?.cast_signed() } else { number32(time)?.cast_signed().into() };
-            if let Ok(time) = u64::try_from(time) {
-                return u64::try_from(u128::from(time) * 1_000_000 / u128::from(timescale.max(1))).ok();
+            if let Ok(media_time) = u64::try_from(time) {
+                return Some(Edit { media_time, timescale });
             }
         }
         return None;
+    }
+    None
+}
+
+/// Apple's iTunSMPB: an item of the metadata list with four and more hexadecimal numbers as text, of which the second is
+/// the delay and the third the padding.
+fn gapless(moov: &[u8]) -> Option<Gapless> {
+    // meta: version and flags.
+    let meta = child(child(moov, b"udta")?, b"meta")?.get(4..)?;
+    let items = Boxes::of(child(meta, b"ilst")?).filter(|found| &found.name == b"----").map(|found| found.body);
+    for item in items {
+        // name: version and flags; data: type and locale.
+        if child(item, b"name").and_then(|body| body.get(4..)) != Some(b"iTunSMPB") {
+            continue;
+        }
+        let text = std::str::from_utf8(child(item, b"data")?.get(8..)?).ok()?;
+        let mut numbers = text.split_ascii_whitespace().skip(1).map(|word| u64::from_str_radix(word, 16));
+        return Some(Gapless { delay: numbers.next()?.ok()?, padding: numbers.next()?.ok()? });
     }
     None
 }
@@ -170,12 +220,32 @@ mod tests {
     #[test]
     fn the_first_edit_with_media_tells_the_delay() {
         let list = [&[0; 8][..], &edit(-1), &edit(1024)].concat();
-        assert_eq!(check(&moov(b"soun", &list)).unwrap().delay_us, Some(21_333));
-        assert_eq!(check(&moov(b"vide", &list)).unwrap().delay_us, None);
+        let delay = |file: &[u8]| check(file).unwrap().delay_samples(48_000);
+        assert_eq!(delay(&moov(b"soun", &list)), Some(1024));
+        assert_eq!(check(&moov(b"soun", &list)).unwrap().delay_samples(44_100), Some(941), "of another timescale");
+        assert_eq!(delay(&moov(b"vide", &list)), None);
         let long = [&[1, 0, 0, 0, 0, 0, 0, 1][..], &[0; 8], &2048_u64.to_be_bytes(), &[0, 1, 0, 0]].concat();
-        assert_eq!(check(&moov(b"soun", &long)).unwrap().delay_us, Some(42_666));
-        assert_eq!(check(&moov(b"soun", &[0; 3])).unwrap().delay_us, None);
-        assert_eq!(check(&boxed(b"moov", &[0; 20])).unwrap().delay_us, None);
+        assert_eq!(delay(&moov(b"soun", &long)), Some(2048));
+        assert_eq!(delay(&moov(b"soun", &[0; 3])), None);
+        assert_eq!(delay(&boxed(b"moov", &[0; 20])), None);
+    }
+
+    #[test]
+    fn itunsmpb_tells_delay_and_padding() {
+        let file = |name: &[u8], text: &str| {
+            let data = boxed(b"data", &[&[0, 0, 0, 1, 0, 0, 0, 0], text.as_bytes()].concat());
+            let item = boxed(b"----", &[boxed(b"name", &[&[0; 4], name].concat()), data].concat());
+            boxed(b"moov", &boxed(b"udta", &boxed(b"meta", &[&[0; 4][..], &boxed(b"ilst", &item)].concat())))
+        };
+        let both = |file: &[u8]| {
+            let facts = check(file).unwrap();
+            (facts.delay_samples(48_000), facts.padding_samples())
+        };
+        let text = " 00000000 00000840 000001CA 00000000003F31F6 00000000";
+        assert_eq!(both(&file(b"iTunSMPB", text)), (Some(2112), Some(458)));
+        for (name, text) in [(&b"iTunNORM"[..], text), (b"iTunSMPB", " 00000000 00000840"), (b"iTunSMPB", " 0 x y")] {
+            assert_eq!(both(&file(name, text)), (None, None), "{text}");
+        }
     }
 
     #[test]

@@ -36,16 +36,21 @@ pub fn probe(data: &[u8], container: Container) -> Result<Probe, ProbeError> {
     let read = read(reader.as_mut(), &track, parameters, channels, container, until)?;
     check_length(&read, &track, container, data)?;
     let base = track.time_base.ok_or(ProbeError::NoAudio(container))?;
-    let duration = u128::from(read.ticks) * 1_000_000 * u128::from(base.numer.get()) / u128::from(base.denom.get());
-    let delay = track.delay.map(|frames| u64::from(frames) * 1_000_000 / u64::from(sample_rate_hz.max(1)));
+    let units = |a_second: u64| {
+        let (numerator, denominator) = (u128::from(base.numer.get()), u128::from(base.denom.get()));
+        let units = (u128::from(read.ticks) * u128::from(a_second) * numerator + denominator / 2) / denominator;
+        u64::try_from(units).unwrap_or(u64::MAX)
+    };
     Ok(Probe {
         container,
         codec,
         sample_rate_hz,
         channels,
-        duration_us: u64::try_from(duration).unwrap_or(u64::MAX),
+        duration_us: units(1_000_000),
         packets: read.packets,
-        delay_us: delay,
+        samples: units(sample_rate_hz.into()),
+        delay_samples: track.delay.map(u64::from),
+        padding_samples: track.padding.map(u64::from),
         copyable: container == Container::Fmp4
             && parameters.codec == CODEC_ID_AAC
             && parameters.profile == Some(CODEC_PROFILE_AAC_LC),
@@ -138,7 +143,8 @@ fn read(
         read.packets += 1;
         // Blocks of PCM are told as if the last one were full; its bytes know better.
         let frames = frame_bytes(parameters.codec, channels).map(|bytes| packet.data.len() as u64 / bytes);
-        read.ticks = read.ticks.saturating_add(frames.unwrap_or(packet.dur.get()));
+        // Also what a player would leave out at both ends.
+        read.ticks = read.ticks.saturating_add(frames.unwrap_or(packet.block_dur().get()));
         if read.packets > PROBE_PACKETS_MAX {
             return Err(ProbeError::TooManyPackets(container));
         }

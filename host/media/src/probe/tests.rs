@@ -106,9 +106,14 @@ fn real_audio_is_never_taken_for_damage() {
 #[test]
 fn the_encoders_delay_is_told_where_it_is_visible() {
     let edit = probe(&audio(2, "-c:a aac", "a.m4a")).unwrap();
-    assert_eq!((edit.delay_us, edit.channels), (Some(21_333), 1), "an edit list of 1024 samples");
-    assert_eq!(probe(&audio(2, "-c:a aac", "a.aac")).unwrap().delay_us, None);
-    assert_eq!(probe(&audio(2, "-c:a libmp3lame", "a.mp3")).unwrap().delay_us, Some(23_020), "LAME: 1105 samples");
+    assert_eq!((edit.delay_samples, edit.samples, edit.channels), (Some(1024), 1024 + 96_000, 1), "an edit list");
+    let adts = probe(&audio(2, "-c:a aac", "a.aac")).unwrap();
+    assert_eq!((adts.delay_samples, adts.samples), (None, 95 * 1024));
+    let mp3 = probe(&audio(2, "-c:a libmp3lame", "a.mp3")).unwrap();
+    assert_eq!(mp3.delay_samples, Some(1105), "LAME");
+    // What is left between both ends is what was encoded.
+    assert_eq!(mp3.samples - 1105 - mp3.padding_samples.unwrap(), 96_000);
+    assert_eq!(mp3.samples, mp3.packets * 1152);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::batch::Batch;
+use crate::levels;
 use outboard_exchange::message_framer::{AudioFormat, Fragment, Pcm};
 use outboard_exchange::{Audio, Exchange, Outgoing, Pending};
 use outboard_ffmpeg::limits::FFMPEG_TIMEOUT;
@@ -91,8 +92,10 @@ async fn outgoing(dir: &Path, format: AudioFormat, audio: &TrackFacts, turn: Tur
 }
 
 fn pcm_file(mut file: File, pcm: Pcm, format: &str) -> (File, Vec<String>) {
+    let original = file.channels;
     file.sample_rate = pcm.sample_rate_hz.unwrap_or(file.sample_rate);
     file.channels = pcm.channels.unwrap_or(file.channels);
     let (rate, channels) = (file.sample_rate.to_string(), file.channels.to_string());
-    (file, ["-c:a", "pcm_s16le", "-ar", &rate, "-ac", &channels, "-f", format].map(Into::into).into())
+    let filter = format!("aresample={rate}{}", levels::mix(original, file.channels));
+    (file, ["-af", &filter, "-c:a", "pcm_s16le", "-ar", &rate, "-ac", &channels, "-f", format].map(Into::into).into())
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::RemuxError;
 use super::plan::{Audio, Coding, Fit, Plan, Processed};
 use crate::demux::{part, rename};
+use crate::levels;
 use outboard_ffmpeg::limits::FFMPEG_TIMEOUT;
 use outboard_ffmpeg::{self as ffmpeg, Turn};
 use outboard_media::facts::TrackFacts;
@@ -26,6 +27,10 @@ pub struct Reply<'a> {
     pub path: &'a Path,
     /// ffmpeg's name of its container.
     pub format: &'a str,
+    /// Number of its channels.
+    pub channels: u32,
+    /// Samples at its start that are left out, at its own rate: the delay of its encoder.
+    pub skip: u64,
 }
 
 /// Writes `processed_audio.fmp4` as planned, in the original's rate, channels and length.
@@ -65,10 +70,16 @@ fn command(
     }
     if plan.uses_processed() {
         let reply = reply.ok_or(RemuxError::Missing("processed audio"))?;
+        // All samples as they are decoded: what is left out is decided by us, the same for every container.
+        command.args(["-flags2", "+skip_manual"]);
+        if reply.format == "mp4" {
+            command.args(["-ignore_editlist", "1"]);
+        }
         command.reads(reply.path).args(["-f", reply.format, "-i"]).arg(reply.path);
         processed = inputs.next();
     }
-    let graph = filter_graph(plan, audio, original.unwrap_or(0), processed.unwrap_or(0));
+    let processed = processed_chain(processed.unwrap_or(0), audio, reply);
+    let graph = filter_graph(plan, audio, original.unwrap_or(0), &processed);
     let bitrate = bitrate.unwrap_or(AUDIO_BITRATE).to_string();
     command.args(["-filter_complex", &graph, "-map", "[out]", "-c:a", "aac", "-b:a", &bitrate]);
     command.args(["-f", "mp4", "-movflags", "empty_moov+default_base_moof", "-frag_duration", "5000000"]);
@@ -77,22 +88,33 @@ fn command(
 }
 
 /// How many samples encoded audio gets: the original's length in whole packets.
-fn wanted_samples(audio: &TrackFacts) -> u64 {
+pub(super) fn wanted_samples(audio: &TrackFacts) -> u64 {
     let samples = u128::from(audio.duration_us()) * u128::from(audio.sample_rate) / 1_000_000;
     let packets = (u64::try_from(samples).unwrap_or_default() + AAC_SAMPLES / 2) / AAC_SAMPLES;
     packets.max(1) * AAC_SAMPLES
 }
 
-/// Chosen audio -> rate, channels and length of the original.
-fn filter_graph(plan: &Plan, audio: &TrackFacts, original: u32, processed: u32) -> String {
-    let rate = audio.sample_rate;
-    let layout = match audio.channels {
-        1 => "mono",
-        6 => "5.1",
-        8 => "7.1",
-        _ => "stereo",
+/// The filters from an input with so many channels to the rate and channels of the original.
+fn form(audio: &TrackFacts, channels: u32) -> String {
+    let (rate, layout) = (audio.sample_rate, levels::layout(audio.channels));
+    let mix = levels::mix(channels, audio.channels);
+    format!("aresample={rate}{mix},aformat=sample_fmts=fltp:sample_rates={rate}:channel_layouts={layout}")
+}
+
+/// The filters of the reply, which is this input, to the rate and channels of the original.
+fn processed_chain(input: u32, audio: &TrackFacts, reply: Option<Reply<'_>>) -> String {
+    let (channels, skip) = reply.map_or((audio.channels, 0), |reply| (reply.channels, reply.skip));
+    let cut = match skip {
+        0 => String::new(),
+        skip => format!("atrim=start_sample={skip},asetpts=PTS-STARTPTS,"),
     };
-    let form = format!("aresample={rate},aformat=sample_fmts=fltp:sample_rates={rate}:channel_layouts={layout}");
+    format!("[{input}:a:0]{cut}{}", form(audio, channels))
+}
+
+/// Chosen audio -> rate, channels and length of the original. `processed` are the filters of the reply.
+fn filter_graph(plan: &Plan, audio: &TrackFacts, original: u32, processed: &str) -> String {
+    let rate = audio.sample_rate;
+    let form = form(audio, audio.channels);
     let samples = wanted_samples(audio);
     let stretch = match plan.stretch_permille {
         0 => String::new(),
@@ -111,7 +133,7 @@ fn filter_graph(plan: &Plan, audio: &TrackFacts, original: u32, processed: u32) 
     match plan.audio {
         Audio::Mix { original_centibel, processed_centibel, ramp_ms } => {
             let (original_factor, processed_factor) = (factor(original_centibel), factor(processed_centibel));
-            let processed = format!("[{processed}:a:0]{form}{stretch}{offset},volume={processed_factor:.5}");
+            let processed = format!("{processed}{stretch}{offset},volume={processed_factor:.5}");
             let original = format!("[{original}:a:0]{form}");
             if ramp_ms == 0 {
                 return format!(
@@ -131,7 +153,7 @@ fn filter_graph(plan: &Plan, audio: &TrackFacts, original: u32, processed: u32) 
             )
         }
         Audio::Silence => format!("[{original}:a:0]{form},volume=0{length}[out]"),
-        Audio::Processed => format!("[{processed}:a:0]{form}{stretch}{offset}{length}[out]"),
+        Audio::Processed => format!("{processed}{stretch}{offset}{length}[out]"),
         Audio::Original | Audio::None => format!("[{original}:a:0]{form}{length}[out]"),
     }
 }
@@ -156,6 +178,10 @@ mod tests {
         TrackFacts { sample_rate: 48_000, channels: 2, packets, ..TrackFacts::default() }
     }
 
+    fn graph_of(plan: &Plan, processed: u32) -> String {
+        filter_graph(plan, &audio(2), 0, &processed_chain(processed, &audio(2), None))
+    }
+
     fn plan(audio: Audio) -> Plan {
         Plan { audio, coding: Coding::Encode(None), fit: Fit::TrimOrPad, ..Plan::original(true, "") }
     }
@@ -168,12 +194,12 @@ mod tests {
     #[test]
     fn each_choice_becomes_a_graph_of_its_inputs() {
         let stretched = Plan { stretch_permille: 50, offset_us: -40_000, ..plan(Audio::Processed) };
-        let graph = filter_graph(&stretched, &audio(2), 0, 0);
+        let graph = graph_of(&stretched, 0);
         assert!(graph.contains("atempo=0.952381") && graph.contains("atrim=start=0.040000"), "{graph}");
-        let late = filter_graph(&Plan { offset_us: 40_000, ..plan(Audio::Processed) }, &audio(2), 0, 0);
+        let late = graph_of(&Plan { offset_us: 40_000, ..plan(Audio::Processed) }, 0);
         assert!(late.contains("adelay=delays=40:all=1"), "{late}");
         let mix = Audio::Mix { original_centibel: -1200, processed_centibel: 0, ramp_ms: 100 };
-        let graph = filter_graph(&plan(mix), &audio(2), 0, 1);
+        let graph = graph_of(&plan(mix), 1);
         assert!(graph.contains("[0:a:0]") && graph.contains("[1:a:0]"), "{graph}");
         assert!(
             graph.contains("volume=-0.74881[d]")
@@ -182,12 +208,12 @@ mod tests {
             "{graph}"
         );
         let abrupt = Audio::Mix { original_centibel: -1200, processed_centibel: 600, ramp_ms: 0 };
-        let graph = filter_graph(&plan(abrupt), &audio(2), 0, 1);
+        let graph = graph_of(&plan(abrupt), 1);
         assert!(
             graph.contains("volume=0.25119[a]") && graph.contains("volume=1.99526[b]") && !graph.contains("afade"),
             "{graph}"
         );
-        assert!(filter_graph(&plan(Audio::Silence), &audio(2), 0, 0).contains("volume=0,"));
+        assert!(graph_of(&plan(Audio::Silence), 0).contains("volume=0,"));
     }
 
     #[test]

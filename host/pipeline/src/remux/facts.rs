@@ -1,7 +1,7 @@
 //! Facts for the remux-planning stage, and its plan in the host's terms.
 
 use super::plan::{Audio, Coding, Fit, Plan};
-use super::reply::Decision;
+use super::reply::{Decision, Heard};
 use crate::demux::Demuxed;
 use crate::limits::{PLAN_GAIN_CENTIBEL_MAX, PLAN_OFFSET_MAX, PLAN_STRETCH_PERMILLE_MAX};
 use outboard_exchange::Absence;
@@ -30,17 +30,19 @@ pub(super) fn of(batch: &Demuxed, decision: &Decision, time_left_ms: i64) -> wit
         reply: match &decision.returned {
             Some(returned) => {
                 let probe = &returned.probe;
+                let heard = audio.map(|track| Heard::of(probe, track));
                 let like_original = audio
                     .is_some_and(|track| (track.sample_rate, track.channels) == (probe.sample_rate_hz, probe.channels));
                 wit::Reply::Returned(wit::ReturnedAudio {
                     container: probe.container.name().to_owned(),
                     codec: probe.codec.to_owned(),
-                    duration_us: probe.duration_us.saturating_sub(probe.delay_us.unwrap_or_default()),
+                    duration_us: heard.map_or(probe.duration_us, |heard| heard.duration_us),
                     packets: probe.packets,
                     sample_rate_hz: probe.sample_rate_hz,
                     channels: probe.channels,
-                    // Another rate would need another sequence header in the middle of the stream.
-                    copyable: probe.copyable && like_original,
+                    // Another rate would need another sequence header in the middle of the stream. What an encoder began and
+                    // ended with this reply does not join with what is before and behind it.
+                    copyable: probe.copyable && like_original && heard.is_none_or(|heard| heard.skip == 0),
                     metadata: returned.metadata.to_string(),
                 })
             }

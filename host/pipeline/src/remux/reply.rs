@@ -16,6 +16,9 @@ use outboard_media::probe::Container;
 use outboard_store::files::names;
 use outboard_store::journal::OnAir;
 
+mod heard;
+pub(super) use heard::Heard;
+
 /// Why a batch goes on air with its original audio.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Why {
@@ -161,7 +164,12 @@ pub(super) async fn processed_audio(
     };
     match plan.coding {
         Coding::Encode(_) => {
-            let reply = file.as_ref().map(|file| ReplyFile { path: &file.path, format: file.format });
+            let reply = file.as_ref().zip(decision.returned.as_ref()).map(|(file, returned)| ReplyFile {
+                path: &file.path,
+                format: file.format,
+                channels: returned.probe.channels,
+                skip: Heard::of(&returned.probe, audio).skip,
+            });
             encode(&batch.dir, audio, plan, reply, turn).await.map(Some)
         }
         Coding::Copy => Ok(file),
@@ -171,12 +179,8 @@ pub(super) async fn processed_audio(
 /// Keeps the reply's bytes with the batch: under the name of what goes on air if it is that already.
 async fn save(dir: &Path, returned: &Returned, plan: &Plan) -> Result<Processed, RemuxError> {
     let probe = &returned.probe;
-    let (format, end) = match probe.container {
-        Container::Fmp4 => ("mp4", "fmp4"),
-        Container::Adts => ("aac", "aac"),
-        Container::Wav => ("wav", "wav"),
-        Container::Mp3 => ("mp3", "mp3"),
-    };
+    let format = probe.container.ffmpeg_name();
+    let end = probe.container.name().replace("adts", "aac");
     let as_it_is = plan.coding == Coding::Copy && probe.container == Container::Fmp4;
     let name = if as_it_is { names::PROCESSED_AUDIO.to_owned() } else { format!("reply.{end}") };
     let path = dir.join(&name);
@@ -184,9 +188,11 @@ async fn save(dir: &Path, returned: &Returned, plan: &Plan) -> Result<Processed,
     let file = |source| DemuxError::File { path: temporary.clone(), source };
     tokio::fs::write(&temporary, &returned.audio).await.map_err(file)?;
     rename(&temporary, &path).await?;
-    let packet_ns = probe.duration_us * 1000 / probe.packets.max(1);
-    let priming = probe.delay_us.unwrap_or_default() * 1000 / packet_ns.max(1);
-    Ok(Processed { path, format, packets: probe.packets, priming, packet_ns })
+    let ns = u128::from(probe.samples) * 1_000_000_000;
+    let packet_ns = ns / (u128::from(probe.packets.max(1)) * u128::from(probe.sample_rate_hz.max(1)));
+    let packet_ns = u64::try_from(packet_ns).unwrap_or(u64::MAX);
+    // What has an encoder's delay is not copied.
+    Ok(Processed { path, format, packets: probe.packets, priming: 0, packet_ns })
 }
 
 #[cfg(test)]

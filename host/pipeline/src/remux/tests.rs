@@ -13,7 +13,10 @@ use outboard_media::segment::{Container, Part};
 use outboard_media::timeline::Timeline;
 
 mod copied;
+mod lengths;
+mod levels;
 mod mix;
+mod sound;
 
 use super::testing::{Media, PICTURE, SOUND, ffmpeg_in, slots, splitter};
 
@@ -158,7 +161,7 @@ async fn encoded_replies_fill_the_originals_place() {
     for choice in [Audio::Processed, mix, Audio::Silence] {
         let plan =
             Plan { audio: choice, coding: Coding::Encode(None), fit: Fit::TrimOrPad, ..Plan::original(true, "") };
-        let reply = Reply { path: &path, format: "wav" };
+        let reply = Reply { path: &path, format: "wav", channels: 1, skip: 0 };
         let processed = encode(&dir, &audio, &plan, Some(reply), turn).await.unwrap();
         let processed = Some(&processed);
         let job = Job { number: 0, dir: &dir, facts: &facts, placed: &placed, with_audio: true, processed, turn };

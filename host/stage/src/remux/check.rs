@@ -87,6 +87,9 @@ fn numbers(facts: &Facts, plan: &RemuxPlan) -> Result<(), String> {
     Ok(())
 }
 
+/// What rounding to microseconds of two lengths and of a packet adds to a difference.
+const ROUNDING_US: u128 = 2;
+
 /// Checks, for `leave`, that the stretched audio is as long as the original, within one packet.
 fn length(facts: &Facts, plan: &RemuxPlan) -> Result<(), String> {
     let (Fit::Leave, AudioChoice::Processed | AudioChoice::Mix(_)) = (plan.fit, &plan.audio) else {
@@ -98,7 +101,7 @@ fn length(facts: &Facts, plan: &RemuxPlan) -> Result<(), String> {
     let factor = u128::try_from(1000 + i64::from(plan.stretch_permille)).unwrap_or(0);
     let stretched = u128::from(returned.duration_us) * factor / 1000;
     let difference = stretched.abs_diff(u128::from(original.duration_us));
-    if difference > u128::from(original.packet_us) {
+    if difference > u128::from(original.packet_us) + ROUNDING_US {
         return Err(format!("audio that differs by {difference} us from the original is left as it is"));
     }
     Ok(())
@@ -188,6 +191,18 @@ mod tests {
         for (mut bad, says) in cases {
             let reason = plan(&facts(), &mut bad).unwrap_err();
             assert!(reason.contains(says), "{bad:?}: {reason}");
+        }
+    }
+
+    #[test]
+    fn rounding_to_a_microsecond_does_not_decide() {
+        // A packet is 21333.3 us long.
+        for (us, left) in [(30_021_334, true), (29_978_666, true), (30_021_354, false), (29_978_646, false)] {
+            let mut facts = facts();
+            if let Reply::Returned(audio) = &mut facts.reply {
+                audio.duration_us = us;
+            }
+            assert_eq!(plan(&facts, &mut processed()).is_ok(), left, "{us}");
         }
     }
 

@@ -28,7 +28,7 @@ async fn mixed(original_centibel: i32, processed_centibel: i32, ramp_ms: u32) ->
     let path = dir.join("reply.wav");
     let audio = Audio::Mix { original_centibel, processed_centibel, ramp_ms };
     let plan = Plan { audio, coding: Coding::Encode(None), fit: Fit::TrimOrPad, ..Plan::original(true, "") };
-    let (slots, reply) = (slots(), Reply { path: &path, format: "wav" });
+    let (slots, reply) = (slots(), Reply { path: &path, format: "wav", channels: 1, skip: 0 });
     let turn = Turn { slots: &slots, by: None };
     let processed = encode(&dir, &facts.audio.unwrap(), &plan, Some(reply), turn).await.unwrap();
     let alone = [level(&dir.join(names::AUDIO), TONES[0], 2.0, 4.0), level(&path, TONES[1], 2.0, 4.0)];

@@ -21,6 +21,8 @@ from wit_world.exports.remux_planning import (
 
 # Processed audio is rejected if its length differs from the original's by more than one part in this many.
 DIFFERENCE_PART = 10
+# Two lengths and the length of a packet are rounded to microseconds each; that alone makes this difference.
+ROUNDING_US = 2
 
 
 class Planner:
@@ -61,7 +63,7 @@ def _fits(original: AudioTrack, returned: ReturnedAudio) -> bool:
 def _replace(original: AudioTrack, returned: ReturnedAudio) -> RemuxPlan:
     """Copies the audio if players will not notice; otherwise encodes it like the original, trimmed or padded to its length."""
     same_format = (returned.sample_rate_hz, returned.channels) == (original.sample_rate_hz, original.channels)
-    if returned.copyable and same_format and _difference(original, returned) <= original.packet_us:
+    if returned.copyable and same_format and _difference(original, returned) <= original.packet_us + ROUNDING_US:
         return _plan(AudioChoice_Processed(), "processed audio, as it is")
     plan = _plan(AudioChoice_Processed(), "processed audio, encoded to the original's format and length")
     return replace(plan, coding=Coding_Encode(None), fit=Fit.TRIM_OR_PAD)

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// Processed audio is rejected if its length differs from the original's by more than one part in this many.
 const DIFFERENCE_PART: u64 = 10;
+/// Two lengths and the length of a packet are rounded to microseconds each; that alone makes this difference.
+const ROUNDING_US: u64 = 2;
 
 /// The state that another instance needs to continue.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -64,7 +66,8 @@ fn fits(original: &AudioTrack, returned: &ReturnedAudio) -> bool {
 /// pads it to the original's length.
 fn replace(original: &AudioTrack, returned: &ReturnedAudio) -> RemuxPlan {
     let same_format = (returned.sample_rate_hz, returned.channels) == (original.sample_rate_hz, original.channels);
-    let same_length = original.duration_us.abs_diff(returned.duration_us) <= original.packet_us;
+    let difference_us = original.duration_us.abs_diff(returned.duration_us);
+    let same_length = difference_us <= original.packet_us.saturating_add(ROUNDING_US);
     if returned.copyable && same_format && same_length {
         return plan(AudioChoice::Processed, "processed audio, as it is");
     }
@@ -126,8 +129,10 @@ mod tests {
 
     #[test]
     fn processed_audio_is_copied_where_it_fits_and_encoded_where_it_nearly_does() {
-        let as_it_is = planner(None).plan(&facts(Reply::Returned(returned(30_000_000))));
-        assert_eq!((as_it_is.audio, as_it_is.coding), (AudioChoice::Processed, Coding::Copy));
+        for fitting in [30_000_000, 30_021_334, 29_978_666] {
+            let as_it_is = planner(None).plan(&facts(Reply::Returned(returned(fitting))));
+            assert_eq!((as_it_is.audio, as_it_is.coding), (AudioChoice::Processed, Coding::Copy), "{fitting}");
+        }
         for nearly in [returned(29_000_000), ReturnedAudio { channels: 1, ..returned(30_000_000) }] {
             let plan = planner(None).plan(&facts(Reply::Returned(nearly)));
             let wanted = (AudioChoice::Processed, Coding::Encode(None), Fit::TrimOrPad);
