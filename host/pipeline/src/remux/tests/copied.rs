@@ -44,7 +44,7 @@ impl Batch {
         let found = probe(&std::fs::read(&path).unwrap()).unwrap();
         assert!(found.copyable);
         let packet_ns = found.duration_us * 1000 / found.packets;
-        let priming = found.delay_us.unwrap_or_default() * 1000 / packet_ns;
+        let priming = found.delay_samples.unwrap_or_default() / 1024;
         self.processed = Some(Processed { path, format, packets: found.packets, priming, packet_ns });
         self
     }

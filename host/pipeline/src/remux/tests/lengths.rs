@@ -1,5 +1,7 @@
 //! Replies of real encoders keep their length and place: what an encoder adds is neither heard nor stretched away.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -46,7 +48,8 @@ async fn what_an_encoder_adds_is_neither_heard_nor_stretched_away() {
     let source = samples(&dir.join(names::AUDIO), &[], 2).remove(0);
     let placed = Timeline::default().place(&facts, false);
     let (complete, sent) = (Instant::now(), Instant::now());
-    let batch = Demuxed { number: 0, dir: dir.clone(), facts, placed, pending: None, complete, sent };
+    let batch =
+        Demuxed { number: 0, dir: dir.clone(), facts, placed, pending: None, complete, sent, open: Duration::ZERO };
     for (words, name) in ENCODERS {
         // A processor that decodes and encodes.
         let returned = returned(&dir, &format!("-i {} {words}", names::AUDIO), name);
