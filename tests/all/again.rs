@@ -36,7 +36,9 @@ async fn numbers_go_on_and_old_batches_are_cleaned() {
     }
     let batches = names(&dir.join("default/processed_fragments/live"));
     assert_eq!(batches, ["batch-3", "batch-4", "batch-5"]);
-    let segments = names(&dir.join("default/original_stream/live"));
+    let mut segments = names(&dir.join("default/original_stream/live"));
+    // A download that the end of the run cut off keeps its temporary name.
+    segments.retain(|name| name.ends_with(".ts"));
     let journal = rusqlite::Connection::open(dir.join("outboard.db")).unwrap();
     let mut statement =
         journal.prepare("SELECT number, first, last FROM batch WHERE cleaned = 0 ORDER BY number").unwrap();

@@ -177,7 +177,7 @@ pub(super) async fn processed_audio(
 }
 
 /// Keeps the reply's bytes with the batch: under the name of what goes on air if it is that already.
-async fn save(dir: &Path, returned: &Returned, plan: &Plan) -> Result<Processed, RemuxError> {
+pub(super) async fn save(dir: &Path, returned: &Returned, plan: &Plan) -> Result<Processed, RemuxError> {
     let probe = &returned.probe;
     let format = probe.container.ffmpeg_name();
     let end = probe.container.name().replace("adts", "aac");

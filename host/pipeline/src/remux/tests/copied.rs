@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use outboard_egress::spool::Tag;
+use outboard_exchange::Returned;
+use outboard_exchange::fake::returned;
 use outboard_media::flv::{TagKind, TagReader};
 use outboard_media::probe::probe;
 use outboard_media::timeline::AirTime;
 
+use super::super::reply::save;
 use super::*;
 
 const FRAGMENTS: &str = "-movflags empty_moov+default_base_moof -frag_duration 700000";
@@ -25,27 +29,30 @@ struct Batch {
 
 impl Batch {
     async fn of(media: Media) -> Self {
-        let all = media.segments.clone();
-        Self::of_segments(media, &all).await
+        Self::after(media, 0).await
     }
 
-    async fn of_segments(media: Media, segments: &[outboard_media::segment::Segment]) -> Self {
-        let dir = media.batch();
-        let facts = splitter().split(segments, &dir).await.unwrap();
+    /// The batch after one of so many segments.
+    async fn after(media: Media, before: usize) -> Self {
+        let (dir, mut splitter) = (media.batch(), splitter());
+        let (before, segments) = media.segments.split_at(before);
+        if !before.is_empty() {
+            splitter.split(before, &dir).await.unwrap();
+        }
+        let facts = splitter.split(segments, &dir).await.unwrap();
         let placed = Timeline::default().place(&facts, false);
         Self { _media: media, dir, facts, placed, processed: None }
     }
 
     /// Makes a reply of this many seconds with ffmpeg, and takes it as it is.
-    fn reply(mut self, format: &'static str, seconds: f64, coding: &str) -> Self {
-        let name = format!("reply.{format}");
+    async fn reply(mut self, end: &str, seconds: f64, coding: &str) -> Self {
+        let name = format!("from-processor.{end}");
         ffmpeg_in(&self.dir, &format!("-f lavfi -i sine=f=880:r=44100:d={seconds} -c:a aac {coding} {name}"));
-        let path = self.dir.join(name);
-        let found = probe(&std::fs::read(&path).unwrap()).unwrap();
-        assert!(found.copyable);
-        let packet_ns = found.duration_us * 1000 / found.packets;
-        let priming = found.delay_samples.unwrap_or_default() / 1024;
-        self.processed = Some(Processed { path, format, packets: found.packets, priming, packet_ns });
+        let audio = Bytes::from(std::fs::read(self.dir.join(name)).unwrap());
+        let probe = probe(&audio).unwrap();
+        assert!(probe.copyable);
+        let returned = Returned { audio, probe, ..returned() };
+        self.processed = Some(save(&self.dir, &returned, &Plan::original(true, "")).await.unwrap());
         self
     }
 
@@ -184,8 +191,7 @@ async fn sources_of_each_kind_give_what_ffmpeg_gives() {
 async fn a_batch_that_begins_inside_a_group_of_pictures_loses_nothing() {
     let late_keys = "-g 150 -hls_flags split_by_time";
     let media = Media::new(&format!("{PICTURE}{SOUND}"), late_keys, Container::MpegTs);
-    let tail = media.segments[1..].to_vec();
-    let batch = Batch::of_segments(media, &tail).await;
+    let batch = Batch::after(media, 1).await;
     let ours = assert_same(&batch).await;
     let pictures = &ours.ready.video.tags;
     assert!(!pictures[0].key && pictures.iter().filter(|tag| tag.key).count() == 1);
@@ -204,7 +210,7 @@ async fn replies_that_are_copied_give_what_ffmpeg_gives() {
         ("mp4", 6.0, late),
         ("mp4", 6.0, "-movflags empty_moov+frag_every_frame"),
     ] {
-        let batch = Batch::of(both()).await.reply(format, seconds, coding);
+        let batch = Batch::of(both()).await.reply(format, seconds, coding).await;
         let ours = assert_same(&batch).await;
         let heard = ours.ready.audio.tags.len();
         assert!(heard.abs_diff((seconds.min(6.0) * 44_100.0 / 1024.0) as usize) < 3, "{format} {coding}: {heard}");
@@ -212,13 +218,12 @@ async fn replies_that_are_copied_give_what_ffmpeg_gives() {
     }
 }
 
+/// As [`encode`] writes it: the first packet has the encoder's delay.
 #[tokio::test]
 async fn what_is_encoded_is_copied_under_the_picture() {
-    let mut batch = Batch::of(both()).await;
-    let plan = Plan { coding: Coding::Encode(None), fit: Fit::TrimOrPad, ..Plan::original(true, "") };
-    let (slots, audio) = (slots(), batch.facts.audio.clone().unwrap());
-    let turn = Turn { slots: &slots, by: None };
-    batch.processed = Some(encode(&batch.dir, &audio, &plan, None, turn).await.unwrap());
+    let as_encoded = "-movflags empty_moov+default_base_moof -frag_duration 5000000";
+    let mut batch = Batch::of(both()).await.reply("mp4", 5.9, as_encoded).await;
+    batch.processed.as_mut().unwrap().priming = 1;
     assert_eq!(assert_same(&batch).await.trimmed, 1, "the encoder's delay");
 }
 
@@ -226,9 +231,12 @@ async fn what_is_encoded_is_copied_under_the_picture() {
 #[tokio::test]
 async fn containers_that_are_not_read_are_left_to_ffmpeg() {
     for coding in ["", "-movflags faststart", "-movflags frag_keyframe -frag_duration 700000"] {
-        let batch = Batch::of(both()).await.reply("mp4", 6.0, coding);
+        let batch = Batch::of(both()).await.reply("mp4", 6.0, coding).await;
         let error = batch.copied().await.unwrap_err();
-        assert!(matches!(&error, CopyError::Foreign { path, .. } if path.ends_with("reply.mp4")), "{coding}: {error}");
+        assert!(
+            matches!(&error, CopyError::Foreign { path, .. } if path.ends_with(names::PROCESSED_AUDIO)),
+            "{coding}: {error}"
+        );
         let (theirs, remuxed) = (batch.by_ffmpeg().await, batch.remux().await.unwrap());
         assert_eq!(remuxed.ready.audio, theirs.ready.audio, "{coding}");
         assert!(theirs.ready.audio.tags.len() > 250);
@@ -249,7 +257,7 @@ async fn files_that_the_host_wrote_are_read_like_ffmpegs() {
 #[tokio::test]
 async fn a_torn_reply_is_an_error_that_names_it() {
     for (format, coding) in [("mp4", FRAGMENTS), ("aac", "-f adts")] {
-        let batch = Batch::of(both()).await.reply(format, 6.0, coding);
+        let batch = Batch::of(both()).await.reply(format, 6.0, coding).await;
         let path = batch.processed.clone().unwrap().path;
         let whole = std::fs::read(&path).unwrap();
         // The last bytes of MP4 are an index that nobody needs.
