@@ -160,7 +160,7 @@ mod tests {
         let began = Instant::now();
         let mut pace = Pace::new(30 * SECOND, SECOND / 2, SECOND, began);
         pace.measured(2 * SECOND);
-        let mut next = |pace: &mut Pace, load| pace.next_load(load, None, began, began) - began;
+        let next = |pace: &mut Pace, load| pace.next_load(load, None, began, began) - began;
         assert_eq!(next(&mut pace, Load::Changed), 30 * SECOND, "nothing has left the playlist");
         pace.slides(5);
         assert_eq!((pace.wait_max(), next(&mut pace, Load::Changed)), (5 * SECOND, 5 * SECOND));

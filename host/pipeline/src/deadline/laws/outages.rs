@@ -141,7 +141,7 @@ fn after_media_ran_out_replies_are_used_at_once_and_the_gap_is_no_longer_than_th
             let late = aired.iter().skip(first).filter(|batch| !batch.used).count();
             assert_eq!(late, 0, "late replies after {:?} away, held: {}", outage.away, aired[first].deadline.dry);
             ran_out.set(ran_out.get() + 1);
-            short.set(short.get() + usize::from(outage.discontinuity && outage.at % outage.whole > 0));
+            short.set(short.get() + usize::from(outage.discontinuity && !outage.at.is_multiple_of(outage.whole)));
         }
     });
     // The cases are of each kind: media ran out, also with a short batch before the hole; or an absence took only some time.
