@@ -236,7 +236,7 @@ pub mod names {
     pub const PROCESSED_AUDIO: &str = "processed_audio.fmp4";
     /// What goes on air.
     pub const OUTPUT: &str = "output.fmp4";
-    /// Every packet's timestamps, as ffmpeg's framecrc muxer writes them.
+    /// Every packet's timestamps, in the form of ffmpeg's framecrc muxer.
     pub const PACKETS: &str = "packets.txt";
     /// What goes on air as FLV tags on the air timeline; deleted once it went out.
     pub const AIR: &str = "air.flv";

@@ -94,12 +94,10 @@ async fn transport_streams() {
 #[tokio::test]
 async fn fragmented_mp4() {
     let both = format!("{PICTURE}{SOUND}");
-    for flags in ["frag_keyframe+delay_moov+default_base_moof", "frag_every_frame+delay_moov+default_base_moof"] {
-        let file = made(&both, &format!("-movflags {flags}"), "clip.mp4");
-        let (init, fragments) = super::cuts::fragments(&file);
-        let stream = Stream::new(Container::Fmp4, Some(&init), &[fragments.concat()]);
-        compare(&stream, [12, 12], flags).await;
-    }
+    let file = made(&both, "-movflags frag_keyframe+delay_moov+default_base_moof", "clip.mp4");
+    let (init, fragments) = super::cuts::fragments(&file);
+    let stream = Stream::new(Container::Fmp4, Some(&init), &[fragments.concat()]);
+    compare(&stream, [12, 12], "fragments at key frames").await;
 }
 
 #[tokio::test]
