@@ -50,6 +50,35 @@ impl Header {
         })
     }
 
+    /// Reads an AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2.1). `None` if it is none of AAC-LC in 1024 samples whose
+    /// channels it tells. Explicit signalling of SBR behind it is not looked at.
+    pub fn of_config(config: &[u8]) -> Option<Self> {
+        let &[a, b, ..] = config else { return None };
+        let (object, rate_index, channels) = (a >> 3, (a & 7) << 1 | b >> 7, b >> 3 & 0xf);
+        // GASpecificConfig: frameLengthFlag.
+        if object != PROFILE_LC + 1 || !(1..=7).contains(&channels) || b & 4 != 0 {
+            return None;
+        }
+        let rate = *RATES.get(usize::from(rate_index))?;
+        Some(Self { profile: PROFILE_LC, rate_index, rate, channels, header: HEADER, length: HEADER + 1, blocks: 1 })
+    }
+
+    /// Builds the header of a frame of this profile, rate and number of channels with `payload` bytes of AAC behind it. `None`
+    /// if they are more than a frame holds.
+    pub fn to_bytes(&self, payload: usize) -> Option<[u8; HEADER]> {
+        let length = u16::try_from(payload + HEADER).ok().filter(|length| *length < 1 << 13)?;
+        let [high, low] = length.to_be_bytes();
+        Some([
+            0xff,
+            0xf1,
+            self.profile << 6 | self.rate_index << 2 | self.channels >> 2,
+            self.channels << 6 | high >> 3,
+            high << 5 | low >> 3,
+            low << 5 | 0x1f,
+            0xfc,
+        ])
+    }
+
     /// Returns the number of channels; 0 if only the frame's content tells it. Configuration 7 has 8 channels (7.1).
     pub fn channel_count(&self) -> u8 {
         if self.channels == 7 { 8 } else { self.channels }
@@ -71,6 +100,12 @@ mod tests {
         let header = Header::parse(&[0xff, 0xf1, 0x4c, 0x80, 0x0d, 0x7f, 0xfc]).unwrap();
         assert_eq!((header.rate, header.channels, header.length, header.blocks), (48_000, 2, 107, 1));
         assert_eq!(header.config(), [0x11, 0x90]);
+        let of_config = Header::of_config(&header.config()).unwrap();
+        assert_eq!(of_config.to_bytes(100), Some([0xff, 0xf1, 0x4c, 0x80, 0x0d, 0x7f, 0xfc]), "back again");
+        assert_eq!(of_config.to_bytes(8185), None, "13 bits");
+        for other in [&[0x11][..], &[0x2b, 0x11, 0x88, 0], &[0x11, 0x94], &[0x11, 0x80], &[0x16, 0x90]] {
+            assert_eq!(Header::of_config(other), None, "{other:x?}");
+        }
         assert_eq!(Header::parse(&[0xff, 0xf0, 0x50, 0x40, 0x20, 0, 0]).map(|found| found.header), Some(9));
         assert_eq!(Header::parse(&[0xff, 0xf1, 0x4c, 0x80, 0, 0xff, 0xfc]), None, "no bytes behind it");
         assert_eq!(Header::parse(&[0xff, 0xf1, 0x74, 0x80, 0x0d, 0x7f, 0xfc]), None, "index 13");

@@ -8,7 +8,8 @@
 //!
 //! It uses no other crate of ours, and does no I/O of its own: no network, no task, no thread, no program.
 
-mod adts;
+pub mod aac;
+pub mod adts;
 pub mod avc;
 pub mod demux;
 pub mod duration;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 pub use super::outgoing::FragmentSender;
+pub use super::outgoing::before::Joined;
 use super::report::Outcome;
 use super::{DemuxError, Split, Splitter, check_sound, reload};
 use crate::batch::Batch;
@@ -210,7 +211,9 @@ impl Demuxer {
     /// Hands the sound of a batch to the exchange. Where that fails, the batch goes on with its original audio.
     async fn send(&self, batch: &Batch, dir: &Path, facts: &BatchFacts) -> Result<Option<Pending>, JournalError> {
         let Some(sender) = &self.sender else { return Ok(None) };
-        match sender.send(batch, dir, facts).await {
+        let before =
+            batch.number.checked_sub(1).filter(|_| !batch.discontinuity).map(|number| self.files.batch(number));
+        match sender.send(batch, dir, before.as_deref(), facts).await {
             Ok(pending) => Ok(pending),
             Err(error) => {
                 self.reporter.demux(batch.number, Outcome::NotSent(&error)).await?;

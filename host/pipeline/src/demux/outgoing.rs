@@ -14,6 +14,10 @@ use outboard_ffmpeg::{self as ffmpeg, FfmpegError, Slots, Turn};
 use outboard_media::facts::{BatchFacts, TrackFacts};
 use outboard_store::files::names;
 
+// the end of the batch before
+pub(super) mod before;
+use before::Joined;
+
 /// Makes fragments of batches and hands them to the exchange.
 pub struct FragmentSender {
     /// Sends the fragments to the processor and receives its replies.
@@ -25,8 +29,8 @@ pub struct FragmentSender {
 }
 
 impl FragmentSender {
-    /// Hands the sound of a batch to the exchange, once it has the form that the processor wants. `dir`: the batch's folder.
-    /// `None`: it has no sound.
+    /// Hands the sound of a batch to the exchange, once it has the form that the processor wants. `dir`: the batch's folder;
+    /// `before`: that of the batch that it goes on after, if there is one. `None`: it has no sound.
     ///
     /// # Errors
     /// [`FfmpegError`]: the sound could not be brought into that form.
@@ -34,11 +38,12 @@ impl FragmentSender {
         &self,
         batch: &Batch,
         dir: &Path,
+        before: Option<&Path>,
         facts: &BatchFacts,
     ) -> Result<Option<Pending>, FfmpegError> {
         let Some(audio) = facts.audio.as_ref() else { return Ok(None) };
         let format = self.exchange.audio_format();
-        let file = outgoing(dir, format, audio, Turn { slots: &self.slots, by: None }).await?;
+        let file = outgoing(dir, before, format, audio, Turn { slots: &self.slots, by: None }).await?;
         let fragment = Fragment {
             id: format!("{}-{}", self.stream_id, batch.number),
             stream_id: self.stream_id.clone(),
@@ -68,7 +73,13 @@ struct File {
 }
 
 /// The batch's audio as the processor wants it: as demuxed, or converted with one more ffmpeg run.
-async fn outgoing(dir: &Path, format: AudioFormat, audio: &TrackFacts, turn: Turn<'_>) -> Result<File, FfmpegError> {
+async fn outgoing(
+    dir: &Path,
+    before: Option<&Path>,
+    format: AudioFormat,
+    audio: &TrackFacts,
+    turn: Turn<'_>,
+) -> Result<File, FfmpegError> {
     let (rate, channels) = (audio.sample_rate, audio.channels);
     let as_it_is = |name: &str, codec, content_type| File {
         path: dir.join(name),
@@ -77,25 +88,68 @@ async fn outgoing(dir: &Path, format: AudioFormat, audio: &TrackFacts, turn: Tur
         sample_rate: rate,
         channels,
     };
-    let (file, arguments): (File, Vec<String>) = match format {
+    let (file, pcm) = match format {
         AudioFormat::Fmp4 => return Ok(as_it_is(names::AUDIO, "aac", "audio/mp4")),
-        AudioFormat::Adts => {
-            (as_it_is("outgoing.aac", "aac", "audio/aac"), ["-c", "copy", "-f", "adts"].map(Into::into).into())
-        }
-        AudioFormat::Wav(pcm) => pcm_file(as_it_is("outgoing.wav", "pcm_s16le", "audio/wav"), pcm, "wav"),
-        AudioFormat::Pcm(pcm) => pcm_file(as_it_is("outgoing.pcm", "pcm_s16le", "audio/L16"), pcm, "s16le"),
+        AudioFormat::Adts => (as_it_is("outgoing.aac", "aac", "audio/aac"), None),
+        AudioFormat::Wav(pcm) => (as_it_is("outgoing.wav", "pcm_s16le", "audio/wav"), Some((pcm, "wav"))),
+        AudioFormat::Pcm(pcm) => (as_it_is("outgoing.pcm", "pcm_s16le", "audio/L16"), Some((pcm, "s16le"))),
     };
-    let mut command = ffmpeg::command("file,pipe");
-    command.writes(dir).args(["-f", "mp4", "-i"]).arg(dir.join(names::AUDIO)).args(arguments).arg(&file.path);
-    turn.output("convert", command, 0, FFMPEG_TIMEOUT).await?;
-    Ok(file)
+    match pcm {
+        None => {
+            let mut command = ffmpeg::command("file,pipe");
+            command.writes(dir).args(["-f", "mp4", "-i"]).arg(dir.join(names::AUDIO));
+            command.args(["-c", "copy", "-f", "adts"]).arg(&file.path);
+            turn.output("convert", command, 0, FFMPEG_TIMEOUT).await?;
+            Ok(file)
+        }
+        Some((pcm, format)) => {
+            let joined = match before {
+                Some(before) => Joined::of(before, dir, audio).await,
+                None => None,
+            };
+            let file = pcm_file(file, pcm);
+            let command = pcm_command(dir, &file, format, joined.as_ref(), (rate, channels));
+            let converted = turn.output("convert", command, 0, FFMPEG_TIMEOUT).await;
+            if let Some(joined) = joined {
+                // What is left is removed with its batch.
+                let _ = tokio::fs::remove_file(&joined.path).await;
+            }
+            converted.map(|_| file)
+        }
+    }
 }
 
-fn pcm_file(mut file: File, pcm: Pcm, format: &str) -> (File, Vec<String>) {
-    let original = file.channels;
+fn pcm_file(mut file: File, pcm: Pcm) -> File {
     file.sample_rate = pcm.sample_rate_hz.unwrap_or(file.sample_rate);
     file.channels = pcm.channels.unwrap_or(file.channels);
-    let (rate, channels) = (file.sample_rate.to_string(), file.channels.to_string());
-    let filter = format!("aresample={rate}{}", levels::mix(original, file.channels));
-    (file, ["-af", &filter, "-c:a", "pcm_s16le", "-ar", &rate, "-ac", &channels, "-f", format].map(Into::into).into())
+    file
 }
+
+/// Writes `file` in ffmpeg's `format`, of an original with this rate and number of channels.
+fn pcm_command(
+    dir: &Path,
+    file: &File,
+    format: &str,
+    joined: Option<&Joined>,
+    (from_rate, from_channels): (u32, u32),
+) -> ffmpeg::Command {
+    let mut command = ffmpeg::command("file,pipe");
+    command.writes(dir);
+    let mix = levels::mix(from_channels, file.channels);
+    let filter = match joined {
+        Some(joined) => {
+            command.args(["-f", "aac", "-i"]).arg(&joined.path);
+            joined.filter(from_rate, file.sample_rate, &mix)
+        }
+        None => {
+            command.args(["-f", "mp4", "-i"]).arg(dir.join(names::AUDIO));
+            format!("aresample={}{mix}", file.sample_rate)
+        }
+    };
+    let (rate, channels) = (file.sample_rate.to_string(), file.channels.to_string());
+    command.args(["-af", &filter, "-c:a", "pcm_s16le", "-ar", &rate, "-ac", &channels, "-f", format]).arg(&file.path);
+    command
+}
+
+#[cfg(test)]
+mod tests;
