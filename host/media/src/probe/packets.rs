@@ -143,8 +143,8 @@ fn read(
         read.packets += 1;
         // Blocks of PCM are told as if the last one were full; its bytes know better.
         let frames = frame_bytes(parameters.codec, channels).map(|bytes| packet.data.len() as u64 / bytes);
-        // Also what a player would leave out at both ends.
-        read.ticks = read.ticks.saturating_add(frames.unwrap_or(packet.block_dur().get()));
+        // Of MP3, this reader's durations include what a player leaves out at both ends.
+        read.ticks = read.ticks.saturating_add(frames.unwrap_or(packet.dur.get()));
         if read.packets > PROBE_PACKETS_MAX {
             return Err(ProbeError::TooManyPackets(container));
         }
