@@ -78,7 +78,9 @@ async fn a_hold_stays_what_it_was_set_to() {
     let options = ["--source", &origin.url, "--to", &to, "--batch-seconds", "4", "--batches", "100", "--hold", "9"];
     let ended = Host::run(&storage.path().join("storage"), &options).ended(Duration::from_secs(90)).await;
     assert!(ended.status.success(), "{:#?}", ended.log);
-    assert_eq!(ended.lines_with("on air in 8."), 1, "nine seconds after the first batch: {:#?}", ended.log);
+    // Demuxing takes its part of the nine seconds, mostly less than what rounding hides.
+    let held = ["on air in 9.0", "on air in 8."].map(|text| ended.lines_with(text));
+    assert_eq!(held.iter().sum::<usize>(), 1, "nine seconds after the first batch: {:#?}", ended.log);
     // The reserve is far above any cushion, but this is no reason to change the rate.
     let rates = ended.log.iter().filter(|line| line.contains("ready for air"));
     assert!(rates.clone().count() == 6 && rates.clone().all(|line| line.contains("rate=1.0")), "{:#?}", ended.log);

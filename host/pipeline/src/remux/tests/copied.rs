@@ -37,9 +37,9 @@ impl Batch {
         let (dir, mut splitter) = (media.batch(), splitter());
         let (before, segments) = media.segments.split_at(before);
         if !before.is_empty() {
-            splitter.split(before, &dir).await.unwrap();
+            splitter.next(before, false, &dir).await.unwrap();
         }
-        let facts = splitter.split(segments, &dir).await.unwrap();
+        let facts = splitter.next(segments, true, &dir).await.unwrap().facts;
         let placed = Timeline::default().place(&facts, false);
         Self { _media: media, dir, facts, placed, processed: None }
     }
