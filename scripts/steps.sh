@@ -14,7 +14,7 @@ COVERAGE_DIR=$ROOT/coverage
 # Minimum coverage of the host, its crates and the components, in per cent of lines.
 COVERAGE_MIN=${OUTBOARD_COVERAGE_MIN:-90}
 # End-to-end tests run in real time and mostly wait, so more of them run at once than there are cores.
-TEST_THREADS=${OUTBOARD_TEST_THREADS:-5}
+TEST_THREADS=${OUTBOARD_TEST_THREADS:-6}
 # Seconds to wait for an external server; without it, the steps that need it are skipped.
 REACH_SECONDS=${OUTBOARD_REACH_SECONDS:-30}
 # Minutes after which the whole test run is ended, so that a test that hangs does not block CI.

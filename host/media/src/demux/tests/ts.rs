@@ -214,19 +214,44 @@ fn any_cut_into_segments_gives_the_same_packets() {
     }
 }
 
-#[test]
-fn a_segments_last_picture_comes_with_its_end() {
-    let (units, truth) = material();
-    let segments = Pack::default().segments(&units);
+/// Returns how many pictures came out by the end of each segment.
+fn seen_by_the_end(segments: &[Vec<u8>]) -> Vec<usize> {
     let mut demuxer = Ts::new(Choice::default());
     let mut seen = 0;
-    for (n, segment) in segments.iter().enumerate() {
+    let by_the_end = segments.iter().map(|segment| {
         demuxer.feed(segment);
         demuxer.segment_end();
         let events = std::iter::from_fn(|| demuxer.next_event());
         seen +=
             events.filter(|event| matches!(event, Event::Packet(packet) if packet.kind == TrackKind::Video)).count();
-        assert_eq!(seen, 25 * (n + 1), "after segment {n}");
+        seen
+    });
+    by_the_end.collect()
+}
+
+#[test]
+fn a_segments_last_picture_comes_with_its_end() {
+    let (units, truth) = material();
+    assert_eq!(truth.of(TrackKind::Video).len(), 100);
+    assert_eq!(seen_by_the_end(&Pack::default().segments(&units)), [25, 50, 75, 100]);
+}
+
+/// Nothing in the last packet shows that the picture is complete; the borders before do.
+#[test]
+fn a_last_picture_that_fills_its_packet_comes_with_the_end_of_the_fourth_segment() {
+    let (mut units, _) = material();
+    let pictures: Vec<_> = (0..units.len()).filter(|n| units[*n].kind == TrackKind::Video).collect();
+    for segment in 0..4 {
+        let last = pictures[25 * segment + 24];
+        let is_full = |units: &[Unit]| {
+            let segments = Pack::default().segments(units);
+            let mut packets = segments[segment].chunks(188).rev();
+            packets.find(|packet| packet[1] & 0x1f == 1 && packet[2] == 0).unwrap()[3] & 0x20 == 0
+        };
+        while !is_full(&units) {
+            // trailing_zero_8bits (ITU-T H.264 annex B)
+            units[last].bytes.push(0);
+        }
     }
-    assert_eq!(truth.of(TrackKind::Video).len(), seen);
+    assert_eq!(seen_by_the_end(&Pack::default().segments(&units)), [24, 49, 74, 100]);
 }

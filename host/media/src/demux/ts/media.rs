@@ -11,6 +11,9 @@ use super::sync::PACKET;
 
 /// Number of PES packets after which a habit of the sender is relied upon.
 const HABIT: u32 = 8;
+/// Number of borders of segments after which it is relied upon that none is inside a PES packet. Where segments are cut
+/// anywhere, about one border in a hundred is at the start of one.
+const BORDERS: u32 = 3;
 
 /// A track whose packets are taken from a transport stream.
 #[derive(Debug, Clone)]
@@ -32,6 +35,10 @@ pub struct Media {
     stuffed: bool,
     /// Number of PES packets that ended with stuffing; `None` once a PES packet continued after stuffing.
     stuffed_ends: Option<u32>,
+    /// Whether a segment has ended since the last payload.
+    at_border: bool,
+    /// Number of borders of segments at which a PES packet began; `None` once one continued over a border.
+    clean_borders: Option<u32>,
 }
 
 impl Media {
@@ -50,6 +57,8 @@ impl Media {
             ran_over: false,
             stuffed: false,
             stuffed_ends: Some(0),
+            at_border: false,
+            clean_borders: Some(0),
         })
     }
 
@@ -100,11 +109,15 @@ impl Media {
         Taker { unit: &mut self.unit, kind: self.kind, out }.unusable(Reason::Scrambled, payload.len());
     }
 
-    /// Learns whether this sender puts stuffing only at the end of PES packets.
+    /// Learns whether this sender puts stuffing only at the end of PES packets, and borders only between them.
     fn learn(&mut self, header: &Header<'_>, out: &mut Out) {
         if self.stuffed && self.pes.is_endless() {
             let ends = self.stuffed_ends.filter(|_| header.start);
             self.stuffed_ends = ends.map(|count| count.saturating_add(1));
+        }
+        if std::mem::take(&mut self.at_border) {
+            let borders = self.clean_borders.filter(|_| header.start);
+            self.clean_borders = borders.map(|count| count.saturating_add(1));
         }
         if !header.start && self.pes.is_after_end() {
             // It was closed at the segment's end, and was not complete.
@@ -122,14 +135,16 @@ impl Media {
     }
 
     /// Ends a segment. The last picture is handed out if the sender's habits show that it is complete: each PES packet
-    /// up to now began with a picture, and the last PES packet has its full length, or has no length and ended with
-    /// stuffing as all others did.
+    /// up to now began with a picture, and the last PES packet has its full length, or has no length and either ended with
+    /// stuffing as all others did, or ended a segment where up to now each segment began with a PES packet (one in 184
+    /// pictures fills its last packet and has no stuffing).
     pub fn segment_end(&mut self, out: &mut Out) {
-        self.border = true;
+        (self.border, self.at_border) = (true, true);
         let Elementary::Pictures(pictures) = &self.unit else { return };
         let aligned = pictures.aligned.is_some_and(|count| count >= HABIT);
         let stuffed = self.stuffed && self.stuffed_ends.is_some_and(|count| count >= HABIT);
-        if aligned && (self.pes.is_past() || self.pes.is_endless() && stuffed) {
+        let clean = self.clean_borders.is_some_and(|count| count >= BORDERS);
+        if aligned && (self.pes.is_past() || self.pes.is_endless() && (stuffed || clean)) {
             let mut taker = Taker { unit: &mut self.unit, kind: self.kind, out };
             self.pes.close(&mut taker);
             self.unit.end(out);
@@ -146,7 +161,7 @@ impl Media {
         }
         self.continuity.reset();
         self.pes = Pes::default();
-        (self.border, self.stuffed, self.scrambled) = (false, false, false);
+        (self.border, self.at_border, self.stuffed, self.scrambled) = (false, false, false, false);
     }
 
     /// Ends the track like [`end`](Self::end), and starts again with new times and a key frame.
