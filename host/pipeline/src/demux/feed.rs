@@ -47,14 +47,11 @@ impl Feed {
             self.settle([true; 2], sink.counts());
             *self = Self::default();
         }
-        if part.init.is_some() && part.init != self.init {
-            let init = part.init.iter();
-            for path in init {
-                if !self.file(path, chunk, sink)? {
-                    return Ok(false);
-                }
+        if let Some(init) = part.init.as_ref().filter(|init| self.init.as_ref() != Some(*init)) {
+            if !self.file(init, chunk, sink)? {
+                return Ok(false);
             }
-            self.init.clone_from(&part.init);
+            self.init = Some(init.clone());
         }
         let known = self.file(&part.path, chunk, sink)?;
         if known {

@@ -30,9 +30,9 @@ impl Heard {
     pub(in crate::remux) fn of(probe: &Probe, original: &TrackFacts) -> Self {
         let rate = u64::from(probe.sample_rate_hz.max(1));
         // Packet for packet the original: nothing was encoded, even where the original's times leave gaps or overlap.
-        let delays = probe.delay_samples.is_some_and(|delay| delay > 0);
-        let copied = probe.codec == original.codec && probe.sample_rate_hz == original.sample_rate && !delays;
-        if copied && probe.packets == original.packets.len() as u64 {
+        let told = probe.delay_samples.filter(|delay| *delay > 0);
+        let alike = probe.codec == original.codec && probe.sample_rate_hz == original.sample_rate;
+        if told.is_none() && alike && probe.packets == original.packets.len() as u64 {
             return Self { skip: 0, duration_us: original.duration_us() };
         }
         let wanted = wanted_samples(original) * rate / u64::from(original.sample_rate.max(1));
@@ -43,7 +43,7 @@ impl Heard {
         };
         let over = probe.samples.saturating_sub(wanted);
         let usual = || delays.iter().copied().find(|delay| (*delay..delay + filled).contains(&over));
-        let skip = probe.delay_samples.filter(|delay| *delay > 0).or_else(usual).unwrap_or(0);
+        let skip = told.or_else(usual).unwrap_or(0);
         let samples = probe.samples.saturating_sub(skip).saturating_sub(probe.padding_samples.unwrap_or(0));
         // A rate that does not divide the other one leaves a part of a sample.
         let same = samples.abs_diff(wanted) <= 1 || (skip > 0 && (wanted..wanted + filled).contains(&samples));
