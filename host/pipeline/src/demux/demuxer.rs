@@ -11,7 +11,6 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 pub use super::outgoing::FragmentSender;
-pub use super::outgoing::before::Joined;
 use super::report::Outcome;
 use super::{DemuxError, Split, Splitter, check_sound, reload};
 use crate::batch::Batch;

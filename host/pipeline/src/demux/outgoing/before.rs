@@ -21,19 +21,19 @@ const JOINED: &str = "outgoing-source.aac";
 
 /// A batch's sound behind the end of the one before.
 #[derive(Debug)]
-pub struct Joined {
+pub(super) struct Joined {
     /// An ADTS file.
-    pub path: PathBuf,
+    pub(super) path: PathBuf,
     /// Samples in front of the batch.
-    pub before: u64,
+    before: u64,
     /// Samples of the batch.
-    pub samples: u64,
+    samples: u64,
 }
 
 impl Joined {
     /// Joins the sound of the batch in `dir` to the end of that in `before`. `None`: it does not follow on, or is not AAC-LC; it
     /// is decoded by itself then.
-    pub(crate) async fn of(before: &Path, dir: &Path, audio: &TrackFacts) -> Option<Self> {
+    pub(super) async fn of(before: &Path, dir: &Path, audio: &TrackFacts) -> Option<Self> {
         let end_us = reload(before).await.ok()?.audio?.end_us();
         if end_us.abs_diff(audio.first_dts_us()) > FOLLOWS_US {
             return None;
