@@ -12,6 +12,7 @@ use outboard_ffmpeg::FfmpegError;
 use outboard_hls::Started;
 use outboard_media::demux::TrackKind;
 use outboard_media::facts::{BatchFacts, FactsError};
+use outboard_media::layout::TrackLayout;
 use outboard_store::files::FilesError;
 
 // the step
@@ -35,6 +36,15 @@ pub use counts::Counts;
 pub use demuxer::{DemuxStepError, Demuxed, Demuxer};
 use outboard_store::files::names;
 pub use splitter::{Split, Splitter};
+
+/// Where the packets of a batch are in its files. A track is `None` if it has no file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// Of `video.fmp4`.
+    pub video: Option<TrackLayout>,
+    /// Of `audio.fmp4`.
+    pub audio: Option<TrackLayout>,
+}
 
 /// Why a batch could not be taken apart.
 #[derive(Debug, thiserror::Error)]

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use super::{AUDIO, Audio, Run, Sample, VIDEO, Video, fragment, ftyp, moov};
 use crate::adts;
 use crate::demux::{Config, Packet, TICKS_PER_SECOND, TrackKind};
+use crate::layout::{Stored, TrackLayout};
 use crate::limits::{FRAGMENT_AUDIO, FRAGMENT_BYTES_MAX, FRAGMENT_SAMPLES_MAX};
 
 /// Ticks per second of pictures: those of a transport stream, and of [`Packet`].
@@ -36,6 +37,9 @@ pub struct Writer {
     step: u32,
     /// A place in the file in ticks of the track, and its decoding time in ticks of 90 kHz.
     base: Option<(u64, i64)>,
+    /// Bytes that were written.
+    written: u64,
+    layout: TrackLayout,
 }
 
 impl Default for Writer {
@@ -52,11 +56,23 @@ impl Default for Writer {
             last: None,
             step: FRAME_TICKS,
             base: None,
+            written: 0,
+            layout: TrackLayout::default(),
         }
     }
 }
 
 impl Writer {
+    /// Where the packets are that were written; those of an open fragment are not among them.
+    pub fn layout(&self) -> &TrackLayout {
+        &self.layout
+    }
+
+    /// Takes the layout out, at the end of the track.
+    pub fn into_layout(self) -> TrackLayout {
+        self.layout
+    }
+
     /// Writes the next packet and what of the fragments it completes. `config`: the configuration that it needs.
     ///
     /// # Errors
@@ -109,7 +125,11 @@ impl Writer {
         out.write_all(&head)?;
         out.write_all(&self.data)?;
         let [Run { mut samples, .. }] = run;
-        samples.clear();
+        self.written += head.len() as u64;
+        for sample in samples.drain(..) {
+            self.layout.packets.push(Stored { offset: self.written, len: sample.size, key: sample.key });
+            self.written += u64::from(sample.size);
+        }
         self.samples = samples;
         self.data.clear();
         Ok(())
@@ -128,10 +148,8 @@ impl Writer {
     }
 
     /// Writes what a decoder needs for the packets that follow.
-    fn describe(&self, out: &mut impl Write) -> io::Result<()> {
-        if self.sequence == 0 {
-            out.write_all(&ftyp())?;
-        }
+    fn describe(&mut self, out: &mut impl Write) -> io::Result<()> {
+        let mut head = if self.sequence == 0 { ftyp() } else { Vec::new() };
         let (video, audio) = match &self.config {
             Some(Config::Video(video)) => {
                 let (width, height) = (video.width, video.height);
@@ -143,7 +161,11 @@ impl Writer {
             }
             None => (None, None),
         };
-        out.write_all(&moov(video, audio))
+        head.extend(moov(video, audio));
+        self.written += head.len() as u64;
+        let config = self.config.clone();
+        self.layout.configs.extend(config.map(|config| (self.layout.packets.len(), config)));
+        out.write_all(&head)
     }
 
     /// The place of a picture: as far behind the one before as in the source, if its time rises.

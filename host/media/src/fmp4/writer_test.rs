@@ -31,8 +31,20 @@ fn sound(dts: i64, byte: u8) -> Packet {
 
 fn write<'a>(packets: impl IntoIterator<Item = (&'a Config, Packet)>) -> Vec<u8> {
     let (mut writer, mut out) = (Writer::default(), Vec::new());
-    packets.into_iter().for_each(|(config, packet)| writer.packet(config, &packet, &mut out).unwrap());
+    let mut given = Vec::new();
+    for (config, packet) in packets {
+        writer.packet(config, &packet, &mut out).unwrap();
+        given.push((config, packet));
+    }
     writer.flush(&mut out).unwrap();
+    let layout = writer.into_layout();
+    assert_eq!(layout.packets.len(), given.len());
+    for (n, ((config, packet), stored)) in given.iter().zip(&layout.packets).enumerate() {
+        let bytes = &out[stored.offset as usize..][..stored.len as usize];
+        assert_eq!((bytes, stored.key), (&packet.data[..], packet.key.is_key()));
+        let needed = layout.configs.iter().rfind(|(first, _)| *first <= n).unwrap();
+        assert_eq!(needed.1, **config);
+    }
     out
 }
 

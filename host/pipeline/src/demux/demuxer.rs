@@ -12,7 +12,7 @@ use tracing::{Instrument, Span};
 
 pub use super::outgoing::FragmentSender;
 use super::report::Outcome;
-use super::{DemuxError, Split, Splitter, check_sound, reload};
+use super::{DemuxError, Layout, Split, Splitter, check_sound, reload};
 use crate::batch::Batch;
 use crate::cause::{HealthCause, Origin};
 use crate::deadline::BatchTimes;
@@ -65,6 +65,8 @@ pub struct Demuxed {
     pub dir: PathBuf,
     /// Tracks and packets of the batch, as demuxing found them.
     pub facts: BatchFacts,
+    /// Where the packets are in its files; `None`: that is not known, because ffmpeg or an earlier run wrote them.
+    pub layout: Option<Layout>,
     /// Its place on the timeline.
     pub placed: Placed,
     /// The wait for its reply; `None` where nothing was sent.
@@ -158,27 +160,27 @@ impl Demuxer {
     ) -> Result<bool, DemuxStepError> {
         let dir = self.files.batch(batch.number);
         self.reporter.demux(batch.number, Outcome::Complete(batch.complete)).await?;
-        let facts = match known {
+        let split = match known {
             Some(before) => {
                 let facts = reload(&dir).await;
                 if facts.is_ok() {
                     self.timeline = before;
                 }
-                facts
+                facts.map(|facts| (facts, None))
             }
             None => {
                 let began = Instant::now();
                 self.follow_on(batch.number).await;
-                let facts = match self.split(&batch, &dir).await? {
-                    Ok(facts) => self.check_sound(batch.number, facts).await?,
+                let split = match self.split(&batch, &dir).await? {
+                    Ok((facts, layout)) => self.check_sound(batch.number, facts).await?.map(|facts| (facts, layout)),
                     Err(error) => Err(error),
                 };
                 self.reporter.demux(batch.number, Outcome::Split { took: began.elapsed() }).await?;
-                facts
+                split
             }
         };
-        let facts = match facts {
-            Ok(facts) => facts,
+        let (facts, layout) = match split {
+            Ok(split) => split,
             // In mid-stream one such batch (an advertisement, say) is lost and the stream goes on.
             Err(error @ (DemuxError::Unsupported(_) | DemuxError::NoSound { .. })) if !self.timeline.begun() => {
                 return Err(DemuxStepError::Unsupported(error.to_string()));
@@ -187,7 +189,7 @@ impl Demuxer {
             Err(DemuxError::Files(error)) if !error.is_disk_full() => return Err(error.into()),
             Err(error) => {
                 self.reporter.demux(batch.number, Outcome::Lost(&error)).await?;
-                BatchFacts::default()
+                Default::default()
             }
         };
         let before = self.timeline.clone();
@@ -204,7 +206,7 @@ impl Demuxer {
         let sent = Instant::now();
         self.reporter.demux(batch.number, Outcome::Sent).await?;
         let Batch { number, complete, open, .. } = batch;
-        Ok(demuxed.send(Demuxed { number, dir, facts, placed, pending, complete, sent, open }).await.is_ok())
+        Ok(demuxed.send(Demuxed { number, dir, facts, layout, placed, pending, complete, sent, open }).await.is_ok())
     }
 
     /// Hands the sound of a batch to the exchange. Where that fails, the batch goes on with its original audio.
@@ -241,7 +243,11 @@ impl Demuxer {
     }
 
     /// Splits a batch; where the disk is full, again for some time.
-    async fn split(&mut self, batch: &Batch, dir: &Path) -> Result<Result<BatchFacts, DemuxError>, JournalError> {
+    async fn split(
+        &mut self,
+        batch: &Batch,
+        dir: &Path,
+    ) -> Result<Result<(BatchFacts, Option<Layout>), DemuxError>, JournalError> {
         let give_up = Instant::now() + ROOM_PATIENCE;
         loop {
             let split = match self.files.make_batch(batch.number) {
@@ -261,9 +267,9 @@ impl Demuxer {
                 split => split,
             };
             return match split {
-                Ok(Split { facts, counts }) => {
+                Ok(Split { facts, layout, counts }) => {
                     self.reporter.demux(batch.number, Outcome::Counted(&counts)).await?;
-                    Ok(Ok(facts))
+                    Ok(Ok((facts, layout)))
                 }
                 Err(error) => Ok(Err(error)),
             };

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::counts::Counts;
 use super::feed::{Feed, Sink};
 use super::track::{TURN, Track, shifts, us};
-use super::{DemuxError, part};
+use super::{DemuxError, Layout, part};
 use crate::limits::RESUME_SEGMENTS_MAX;
 use outboard_media::demux::{Codec, Config, Packet, Stream, TICKS_PER_SECOND, TrackKind};
 use outboard_media::facts::{BatchFacts, TrackFacts};
@@ -68,6 +68,7 @@ impl Before {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) facts: BatchFacts,
+    pub(super) layout: Layout,
     pub(super) counts: Counts,
     /// Streams that are not taken here, where a track is missing that they may be.
     pub(super) doubtful: Vec<Stream>,
@@ -138,6 +139,8 @@ impl Reader {
         let [video, audio] = &tracks;
         let moved = shifts(video.first(), audio.first(), [self.main.wraps(), sound.wraps()]);
         let facts = BatchFacts { video: video.facts(moved[0]), audio: audio.facts(moved[1]) };
+        let [video, audio] = tracks.map(Track::into_layout);
+        let layout = Layout { video, audio };
         let missing = [facts.video.is_none(), facts.audio.is_none()];
         let of_main = [missing[0], missing[1] && !separate];
         let mut doubtful = doubtful(&self.main.streams, of_main);
@@ -154,7 +157,7 @@ impl Reader {
             (.., true) => Some("its packed audio tells no time"),
             _ => None,
         };
-        Ok(Found { facts, counts, doubtful, foreign, encrypted })
+        Ok(Found { facts, layout, counts, doubtful, foreign, encrypted })
     }
 
     /// No batch follows: counts what is left.

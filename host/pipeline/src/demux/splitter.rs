@@ -10,7 +10,7 @@ use tracing::Span;
 use super::counts::Counts;
 use super::reader::{Before, Found, Reader};
 use super::with_ffmpeg::WithFfmpeg;
-use super::{DemuxError, check_codecs, part, rename};
+use super::{DemuxError, Layout, check_codecs, part, rename};
 use outboard_ffmpeg::{FfmpegError, Slots};
 use outboard_media::demux::Stream;
 use outboard_media::facts::{BatchFacts, TrackFacts};
@@ -39,6 +39,8 @@ pub struct Splitter {
 pub struct Split {
     /// Its tracks and packets.
     pub facts: BatchFacts,
+    /// Where the packets are; `None`: ffmpeg wrote the files.
+    pub layout: Option<Layout>,
     /// What else is to be told of it.
     pub counts: Counts,
 }
@@ -85,7 +87,7 @@ impl Splitter {
     pub async fn next(&mut self, segments: &[Segment], last: bool, dir: &Path) -> Result<Split, DemuxError> {
         if self.foreign {
             let facts = self.with_ffmpeg.split(segments, dir).await?;
-            return commit(Split { facts, counts: Counts::default() }, dir).await;
+            return commit(Split { facts, layout: None, counts: Counts::default() }, dir).await;
         }
         let (mut reader, batch, to, span) = (self.reader.clone(), segments.to_vec(), dir.to_owned(), Span::current());
         let reading = tokio::task::spawn_blocking(move || {
@@ -108,7 +110,7 @@ impl Splitter {
         if let Some(audio) = &mut found.facts.audio {
             self.look_at_sound(audio, dir).await;
         }
-        let split = commit(Split { facts: found.facts, counts: found.counts }, dir).await?;
+        let split = commit(Split { facts: found.facts, layout: Some(found.layout), counts: found.counts }, dir).await?;
         self.reader = reader;
         Ok(split)
     }
@@ -174,7 +176,7 @@ impl Splitter {
         let facts = self.with_ffmpeg.split(segments, dir).await?;
         // What is open ends here.
         let counts = Counts { handed_to_ffmpeg: Some(why), ..self.reader.finish() };
-        let split = commit(Split { facts, counts }, dir).await?;
+        let split = commit(Split { facts, layout: None, counts }, dir).await?;
         self.foreign = true;
         Ok(split)
     }

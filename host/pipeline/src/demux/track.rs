@@ -11,6 +11,7 @@ use crate::limits::BATCH_PACKETS_MAX;
 use outboard_media::demux::{Codec, Config, Packet, TICKS_PER_SECOND};
 use outboard_media::facts::{self, TrackFacts};
 use outboard_media::fmp4::writer::Writer;
+use outboard_media::layout::TrackLayout;
 use outboard_media::limits::TIMESTAMP_JUMP;
 
 /// After so many ticks of 90 kHz the times of a transport stream and of packed audio begin anew.
@@ -99,6 +100,11 @@ impl Track {
         let written = self.writer.flush(file);
         written.map_err(|source| DemuxError::File { path: self.path.clone(), source })?;
         Ok(left)
+    }
+
+    /// Where the packets are in the file, once it is closed; `None`: there is no file.
+    pub(super) fn into_layout(self) -> Option<TrackLayout> {
+        self.file.map(|_| self.writer.into_layout())
     }
 
     /// Decoding time of the first packet, in ticks of 90 kHz.

@@ -164,7 +164,7 @@ mod tests {
         let (complete, sent) = (Instant::now(), Instant::now());
         let facts = BatchFacts { video: Some(track), audio: None };
         let (dir, placed) = (PathBuf::new(), Placed::default());
-        Demuxed { number: 0, dir, facts, placed, pending: None, complete, sent, open: Duration::ZERO }
+        Demuxed { number: 0, dir, facts, layout: None, placed, pending: None, complete, sent, open: Duration::ZERO }
     }
 
     fn late(remuxed: Result<Remuxed, RemuxError>) -> Assembled {

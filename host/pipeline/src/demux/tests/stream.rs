@@ -117,7 +117,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    pub fn read(dir: &Path, Split { facts, counts }: Split) -> Self {
+    pub fn read(dir: &Path, Split { facts, layout, counts }: Split) -> Self {
         assert_eq!(counts.unbalanced, Vec::<String>::new());
         let listed = std::fs::read_to_string(dir.join(names::PACKETS)).unwrap();
         assert_eq!(BatchFacts::parse(&listed).unwrap(), facts, "a restart reads the same");
@@ -128,6 +128,19 @@ impl Batch {
         let ((video, _), (audio, configs)) = (of(&facts.video, names::VIDEO), of(&facts.audio, names::AUDIO));
         let batch = Self { video, audio, configs, facts, counts };
         batch.check();
+        if let Some(layout) = layout {
+            for (samples, track, name) in
+                [(&batch.video, layout.video, names::VIDEO), (&batch.audio, layout.audio, names::AUDIO)]
+            {
+                let track = track.unwrap_or_default();
+                assert_eq!(track.packets.len(), samples.len(), "{name}");
+                let file = std::fs::read(dir.join(name)).unwrap_or_default();
+                for (stored, sample) in track.packets.iter().zip(samples) {
+                    assert_eq!(&file[stored.offset as usize..][..stored.len as usize], &sample.data, "{name}");
+                    assert_eq!(stored.key, sample.key);
+                }
+            }
+        }
         batch
     }
 

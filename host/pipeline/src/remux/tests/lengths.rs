@@ -48,8 +48,17 @@ async fn what_an_encoder_adds_is_neither_heard_nor_stretched_away() {
     let source = samples(&dir.join(names::AUDIO), &[], 2).remove(0);
     let placed = Timeline::default().place(&facts, false);
     let (complete, sent) = (Instant::now(), Instant::now());
-    let batch =
-        Demuxed { number: 0, dir: dir.clone(), facts, placed, pending: None, complete, sent, open: Duration::ZERO };
+    let batch = Demuxed {
+        number: 0,
+        dir: dir.clone(),
+        facts,
+        layout: None,
+        placed,
+        pending: None,
+        complete,
+        sent,
+        open: Duration::ZERO,
+    };
     for (words, name) in ENCODERS {
         // A processor that decodes and encodes.
         let returned = returned(&dir, &format!("-i {} {words}", names::AUDIO), name);
