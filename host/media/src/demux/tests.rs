@@ -1,5 +1,7 @@
 //! The demuxers against ffmpeg's, over streams that ffmpeg makes, and over the same streams packed in other ways.
 
+mod boxed;
+mod boxes;
 mod clip;
 mod damage;
 mod field;
