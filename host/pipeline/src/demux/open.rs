@@ -81,12 +81,17 @@ impl Open {
         Ok(())
     }
 
+    /// Ends the open fragments, so that all packets are in the files.
+    pub(super) fn write_out(&mut self) -> Result<(), DemuxError> {
+        self.marks().map(|_| ())
+    }
+
     fn marks(&mut self) -> Result<[track::Mark; 2], DemuxError> {
         let [video, audio] = &mut self.tracks;
         Ok([video.mark()?, audio.mark()?])
     }
 
-    /// Writes what is open, and answers the state to go back to.
+    /// The state to go back to, which needs nothing to be written after [`Self::write_out`].
     pub(super) fn mark(&mut self) -> Result<Mark, DemuxError> {
         let Self { counts, ends, separate, known, .. } = self;
         let (counts, ends, separate, known) = (counts.clone(), *ends, *separate, *known);
@@ -94,6 +99,9 @@ impl Open {
     }
 
     /// Goes on as if nothing had come after `mark`.
+    ///
+    /// # Errors
+    /// [`DemuxError`]: the files are of no use any more.
     pub(super) fn back_to(&mut self, mark: &Mark) -> Result<(), DemuxError> {
         for (track, mark) in self.tracks.iter_mut().zip(&mark.tracks) {
             track.back_to(mark)?;
@@ -124,7 +132,7 @@ impl Open {
                 ours.copy(&from[n], to.map(|to| &to[n]), rest)?;
             }
         }
-        rest.marks()?;
+        rest.write_out()?;
         for (track, mark) in self.tracks.iter_mut().zip(&start) {
             track.end_at(mark)?;
         }

@@ -122,6 +122,8 @@ impl Reader {
             known |= self.audio.part(part, &mut chunk, open)?;
         }
         open.known |= known;
+        // Written before the segment counts as done: a full disk undoes all of it.
+        open.write_out()?;
         self.ends = open.ends;
         self.next = Some(segment.index + 1);
         Ok(())

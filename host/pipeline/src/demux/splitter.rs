@@ -175,8 +175,8 @@ impl Splitter {
             }
             Err(error) => {
                 self.reader = before;
-                if let Some(open) = &mut self.open {
-                    open.back_to(&mark)?;
+                if self.open.as_mut().is_some_and(|open| open.back_to(&mark).is_err()) {
+                    self.come_again();
                 }
                 Err(error)
             }
@@ -215,28 +215,37 @@ impl Splitter {
         let mut open = self.open.take().unwrap_or_else(|| Open::new(dir));
         let working = tokio::task::spawn_blocking(move || {
             let _entered = span.entered();
-            let done = open.mark().and_then(|mark| {
-                let done = work(&mut reader, &mut open);
-                if done.is_err() {
-                    open.back_to(&mark)?;
-                }
-                done
-            });
+            let done = open
+                .mark()
+                .map_err(|error| (error, false))
+                .and_then(|mark| work(&mut reader, &mut open).map_err(|error| (error, open.back_to(&mark).is_ok())));
             (reader, open, done)
         });
-        let (reader, open, done) = match working.await {
-            Ok(worked) => worked,
-            Err(error) => {
-                // It panicked. The batch is to come again from its start.
-                (self.reader, self.rest) = (self.start.clone().unwrap_or_default(), None);
-                return Err(DemuxError::File { path: dir.to_owned(), source: std::io::Error::other(error) });
+        match working.await {
+            Ok((reader, open, Ok(done))) => {
+                (self.reader, self.open) = (reader, Some(open));
+                Ok(done)
             }
-        };
-        self.open = Some(open);
-        if done.is_ok() {
-            self.reader = reader;
+            Ok((_, open, Err((error, undone)))) => {
+                if undone {
+                    self.open = Some(open);
+                } else {
+                    self.come_again();
+                }
+                Err(error)
+            }
+            // It panicked.
+            Err(error) => {
+                self.come_again();
+                Err(DemuxError::File { path: dir.to_owned(), source: std::io::Error::other(error) })
+            }
         }
-        done
+    }
+
+    /// What is open is of no use: the segments of the batch are to come again, from its first one.
+    fn come_again(&mut self) {
+        (self.open, self.rest) = (None, None);
+        self.reader = self.start.clone().unwrap_or_default();
     }
 
     /// Gives a batch its facts and its files their names; where ffmpeg is to split it, after that.

@@ -110,6 +110,22 @@ async fn configurations_move_with_their_packets() {
     assert_eq!(batches[2].configs[0].1, whole.configs[1].1);
 }
 
+#[tokio::test]
+async fn a_segment_is_whole_in_the_files_when_it_is_done() {
+    let stream = Stream::ts(&Pack::default().segments(&units(&clip())));
+    let (mut splitter, dir) = (Splitter::new(slots()), stream.batch(0));
+    let of = |name: &str| std::fs::metadata(dir.join(name)).map_or(0, |file| file.len());
+    let mut before = [0; 2];
+    for segment in &stream.segments {
+        splitter.segment(segment, &dir).await.unwrap();
+        let now = [names::VIDEO, names::AUDIO].map(|name| of(&format!("{name}.part")));
+        assert!(now.iter().zip(before).all(|(now, before)| *now > before), "{now:?} bytes, {before:?} before");
+        before = now;
+    }
+    splitter.cut(&stream.segments, false, &dir, &dir).await.unwrap();
+    assert_eq!([names::VIDEO, names::AUDIO].map(of), before, "nothing is left for the cut");
+}
+
 /// The device has no room: each write to it fails as on a full disk.
 fn make_full(path: &Path) {
     std::os::unix::fs::symlink("/dev/full", path).unwrap();
