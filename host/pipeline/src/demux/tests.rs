@@ -3,7 +3,9 @@
 mod against_ffmpeg;
 mod cuts;
 mod field;
+mod step;
 mod stream;
+mod streaming;
 
 use super::*;
 use outboard_media::facts::{Packet, TrackFacts};
