@@ -17,6 +17,7 @@ use super::live::{self, Live};
 use super::pace::Pace;
 use super::release::{Positions, Releaser, storage_event};
 use super::remux::assembler::Assembler;
+use super::remux::encode::aired::Aired;
 use super::remux::output::Series;
 use super::remux::{Planner, Remuxer};
 use super::report::Reporter;
@@ -107,6 +108,7 @@ impl Pipeline {
                 spool.remember(number, own, (air.start_ms, air.end_ms));
             }
         }
+        let aired = ready.last().and_then(Aired::resumed);
         for batch in ready {
             clock.extend(batch.end_ms);
             spool.append(batch);
@@ -163,7 +165,7 @@ impl Pipeline {
                     keeper: StateKeeper::new(journal.clone(), StageKind::RemuxPlanning.name()),
                     stage: stages.remux,
                 },
-                assembler: Assembler { slots, room: room.clone(), output },
+                assembler: Assembler { slots, room: room.clone(), output, aired },
                 deadlines: Deadlines::new(pace.settings(), tokio::time::Instant::now()),
                 pace: pace.clone(),
                 clock: clock.clone(),

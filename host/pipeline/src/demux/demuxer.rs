@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 pub use super::outgoing::FragmentSender;
+pub use super::outgoing::before::Joined;
 use super::report::Outcome;
 use super::waiting::Waiting;
 use super::{DemuxError, Layout, Split, Splitter, check_sound, reload};

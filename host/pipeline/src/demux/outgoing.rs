@@ -15,7 +15,7 @@ use outboard_media::facts::{BatchFacts, TrackFacts};
 use outboard_store::files::names;
 
 // the end of the batch before
-mod before;
+pub mod before;
 use before::Joined;
 
 /// Makes fragments of batches and hands them to the exchange.

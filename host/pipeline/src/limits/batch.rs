@@ -13,6 +13,8 @@ pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
 
 /// Bytes of a batch's file that are read at once while its packets are copied; one piece for each track.
 pub const REMUX_READ_BYTES: usize = 128 * 1024;
+/// Bytes of the few packets from which the one between encoded and copied sound is taken: 32 of the largest.
+pub const LEAD_IN_BYTES: usize = 256 * 1024;
 /// Delays before retrying a source that was unavailable when the stream was resumed: 1 s, doubling to 15 s.
 pub const SOURCE_AGAIN: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(15));
 /// Batches queued between two steps; their media is on disk.

@@ -4,6 +4,7 @@
 
 use tokio::time::Instant;
 
+use super::encode::aired::{self, Aired};
 use super::output::Series;
 use super::plan::{Audio, Coding};
 use super::reply::{self, Decision, Why};
@@ -22,6 +23,8 @@ pub struct Assembler {
     pub room: Room,
     /// What is kept of what went on air.
     pub output: Series,
+    /// What the last batch put on air as sound; `None` at the start.
+    pub aired: Option<Aired>,
 }
 
 /// What came of putting a batch together.
@@ -49,11 +52,11 @@ impl Assembler {
             tracing::warn!(batch = batch.number, %error, "the plan's audio could not be used");
             decision = Decision::original(Why::unusable(error.to_string()));
             plan = Plan::original(batch.facts.audio.is_some(), "the plan's audio could not be used");
-            remuxed = self.remux(batch, &plan, None, due).await;
+            remuxed = self.original(batch, &plan, due).await;
         } else if let Err(error) = &remuxed {
             // A run of ffmpeg that was killed says nothing about the next one.
             tracing::warn!(batch = batch.number, %error, "remuxing is tried once more");
-            remuxed = self.remux(batch, &plan, None, due).await;
+            remuxed = self.original(batch, &plan, due).await;
         }
         if let Ok(remuxed) = &remuxed {
             self.keep_output(batch, &remuxed.ready).await;
@@ -63,7 +66,7 @@ impl Assembler {
 
     /// Does what the plan says; where the disk is full, again until it is due, and some times at least.
     async fn follow(
-        &self,
+        &mut self,
         batch: &Demuxed,
         plan: &Plan,
         decision: &Decision,
@@ -71,7 +74,8 @@ impl Assembler {
     ) -> Result<Remuxed, RemuxError> {
         let mut tries = 0..DISK_FULL_TRIES;
         loop {
-            let remuxed = match reply::processed_audio(batch, plan, decision, self.turn(due)).await {
+            let made = reply::processed_audio(batch, plan, decision, self.before(batch), self.turn(due)).await;
+            let remuxed = match made {
                 Ok(processed) => self.remux(batch, plan, processed.as_ref(), due).await,
                 Err(error) => Err(error),
             };
@@ -85,14 +89,32 @@ impl Assembler {
         }
     }
 
+    /// Puts the original on air as it is.
+    async fn original(&mut self, batch: &Demuxed, plan: &Plan, due: Instant) -> Result<Remuxed, RemuxError> {
+        let decision = Decision::original(Why::not_sent());
+        let made = reply::processed_audio(batch, plan, &decision, self.before(batch), self.turn(due)).await;
+        if let Ok(Some(led_in)) = made {
+            match self.remux(batch, plan, Some(&led_in), due).await {
+                Ok(remuxed) => return Ok(remuxed),
+                Err(error) => tracing::warn!(batch = batch.number, %error, "remuxing without the packet before"),
+            }
+        }
+        self.remux(batch, plan, None, due).await
+    }
+
+    /// What the batch before put on air as sound, if the sound of this one goes on after it.
+    fn before(&self, batch: &Demuxed) -> Option<&Aired> {
+        self.aired.as_ref().filter(|aired| aired.joins(batch))
+    }
+
     async fn remux(
-        &self,
+        &mut self,
         batch: &Demuxed,
         plan: &Plan,
         processed: Option<&Processed>,
         due: Instant,
     ) -> Result<Remuxed, RemuxError> {
-        remux(Job {
+        let mut remuxed = remux(Job {
             number: batch.number,
             dir: &batch.dir,
             facts: &batch.facts,
@@ -101,7 +123,14 @@ impl Assembler {
             processed,
             turn: self.turn(due),
         })
-        .await
+        .await?;
+        // What is left to the next batch is not too long.
+        let left = processed.is_some_and(|processed| processed.tail.is_some());
+        remuxed.trimmed = remuxed.trimmed.saturating_sub(u64::from(left));
+        let now = Aired::of(batch, &remuxed.ready, processed);
+        let before = std::mem::replace(&mut self.aired, now);
+        aired::clean(before.as_ref(), &batch.dir, processed).await;
+        Ok(remuxed)
     }
 
     fn turn(&self, due: Instant) -> Turn<'_> {

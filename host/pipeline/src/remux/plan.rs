@@ -95,8 +95,23 @@ pub struct Processed {
     pub format: &'static str,
     /// Number of packets in the file.
     pub packets: u64,
-    /// Packets at its start that hold only the encoder's delay.
+    /// Packets at its start that do not go on air: they hold the encoder's delay, or what is on air already.
     pub priming: u64,
     /// Length of one packet in nanoseconds.
     pub packet_ns: u64,
+    /// The first packet that goes on air is the one that the batch before left to this one; it is due before this batch.
+    pub leads: bool,
+    /// The packets are the source's own.
+    pub own: bool,
+    /// The last packet does not go on air: it needs what follows, and the next batch makes it from this.
+    pub tail: Option<Tail>,
+}
+
+/// The end of what was encoded for a batch: PCM as 32-bit floats, in the original's rate and channels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tail {
+    /// The file with the samples.
+    pub path: PathBuf,
+    /// Their number in packets.
+    pub packets: u64,
 }

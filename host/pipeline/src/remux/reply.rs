@@ -5,13 +5,18 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::RemuxError;
+use super::encode::aired::Aired;
+use super::encode::before::Before;
+use super::encode::lead_in::{Copied, lead_in};
 use super::encode::{Reply as ReplyFile, encode};
 use super::plan::{Audio, Coding, Plan, Processed};
 use crate::deadline::ReplyOutcome;
 use crate::demux::Demuxed;
+use crate::demux::demuxer::Joined;
 use crate::demux::{DemuxError, part, rename};
 use outboard_exchange::{Absence, Reply, Returned};
 use outboard_ffmpeg::Turn;
+use outboard_media::facts::TrackFacts;
 use outboard_media::probe::Container;
 use outboard_store::files::names;
 use outboard_store::journal::OnAir;
@@ -150,11 +155,13 @@ impl Decision {
     }
 }
 
-/// Makes the audio file that the plan asks for; `None` for the original as it is.
+/// Makes the audio file that the plan asks for; `None` for the original as it is. `aired` is what the batch before put on air,
+/// where this batch's sound goes on after it.
 pub(super) async fn processed_audio(
     batch: &Demuxed,
     plan: &Plan,
     decision: &Decision,
+    aired: Option<&Aired>,
     turn: Turn<'_>,
 ) -> Result<Option<Processed>, RemuxError> {
     let Some(audio) = batch.facts.audio.as_ref().filter(|_| plan.audio != Audio::None) else { return Ok(None) };
@@ -170,9 +177,47 @@ pub(super) async fn processed_audio(
                 channels: returned.probe.channels,
                 skip: Heard::of(&returned.probe, audio).skip,
             });
-            encode(&batch.dir, audio, plan, reply, turn).await.map(Some)
+            let before = match aired {
+                Some(aired) => aired.before(&batch.dir).await,
+                None => Before::Nothing,
+            };
+            let original = match aired.filter(|_| plan.audio != Audio::Processed) {
+                Some(aired) => Joined::of(aired.dir(), &batch.dir, audio).await,
+                None => None,
+            };
+            let encoded = encode(&batch.dir, audio, plan, reply, &before, original.as_ref(), turn).await;
+            let complete = if let Before::Complete { path, .. } = &before { Some(path) } else { None };
+            for path in complete.into_iter().chain(original.iter().map(|joined| &joined.path)) {
+                // What is left is removed with its batch.
+                let _ = tokio::fs::remove_file(path).await;
+            }
+            encoded.map(Some)
         }
-        Coding::Copy => Ok(file),
+        Coding::Copy => match aired.filter(|aired| aired.open().is_some()) {
+            Some(aired) => Ok(led_in(batch, audio, file, aired, turn).await),
+            None => Ok(file),
+        },
+    }
+}
+
+/// Copied audio behind encoded audio, with the packet that is missing between them. Where that cannot be made, it is missing.
+async fn led_in(
+    batch: &Demuxed,
+    audio: &TrackFacts,
+    file: Option<Processed>,
+    aired: &Aired,
+    turn: Turn<'_>,
+) -> Option<Processed> {
+    let copied = match &file {
+        Some(file) => Copied { path: file.path.clone(), format: file.format, own: false },
+        None => Copied { path: batch.dir.join(names::AUDIO), format: "mp4", own: true },
+    };
+    match lead_in(&batch.dir, audio, copied, aired, turn).await {
+        Ok(led_in) => Some(led_in),
+        Err(error) => {
+            tracing::warn!(batch = batch.number, %error, "a packet of audio is missing before this batch");
+            file
+        }
     }
 }
 
@@ -192,7 +237,7 @@ pub(super) async fn save(dir: &Path, returned: &Returned, plan: &Plan) -> Result
     let packet_ns = ns / (u128::from(probe.packets.max(1)) * u128::from(probe.sample_rate_hz.max(1)));
     let packet_ns = u64::try_from(packet_ns).unwrap_or(u64::MAX);
     // What has an encoder's delay is not copied.
-    Ok(Processed { path, format, packets: probe.packets, priming: 0, packet_ns })
+    Ok(Processed { path, format, packets: probe.packets, priming: 0, packet_ns, leads: false, own: false, tail: None })
 }
 
 #[cfg(test)]

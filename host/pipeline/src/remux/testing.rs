@@ -36,7 +36,7 @@ pub const SOUND: &str = "-f lavfi -i sine=f=440:r=44100:d=6 ";
 const CODED: &str = "-c:v libx264 -preset ultrafast -bf 2 -g 30 -sc_threshold 0 -c:a aac ";
 
 impl Media {
-    /// Three segments of 2 s as HLS makes them.
+    /// Segments of 2 s as HLS makes them: three of [`PICTURE`] and [`SOUND`].
     pub fn new(inputs: &str, hls: &str, container: Container) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let end = if container == Container::MpegTs { "ts" } else { "m4s" };
@@ -45,7 +45,8 @@ impl Media {
         );
         ffmpeg_in(dir.path(), &args);
         let init = (container == Container::Fmp4).then(|| dir.path().join("init.mp4"));
-        let segments = (0..3)
+        let segments = (0..)
+            .take_while(|index| dir.path().join(format!("segment-{index}.{end}")).is_file())
             .map(|index| {
                 let path = dir.path().join(format!("segment-{index}.{end}"));
                 Segment {

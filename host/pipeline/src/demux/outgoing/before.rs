@@ -21,19 +21,19 @@ const JOINED: &str = "outgoing-source.aac";
 
 /// A batch's sound behind the end of the one before.
 #[derive(Debug)]
-pub(super) struct Joined {
+pub struct Joined {
     /// An ADTS file.
-    pub(super) path: PathBuf,
+    pub path: PathBuf,
     /// Samples in front of the batch.
-    before: u64,
+    pub before: u64,
     /// Samples of the batch.
-    samples: u64,
+    pub samples: u64,
 }
 
 impl Joined {
     /// Joins the sound of the batch in `dir` to the end of that in `before`. `None`: it does not follow on, or is not AAC-LC; it
     /// is decoded by itself then.
-    pub(super) async fn of(before: &Path, dir: &Path, audio: &TrackFacts) -> Option<Self> {
+    pub(crate) async fn of(before: &Path, dir: &Path, audio: &TrackFacts) -> Option<Self> {
         let end_us = reload(before).await.ok()?.audio?.end_us();
         if end_us.abs_diff(audio.first_dts_us()) > FOLLOWS_US {
             return None;

@@ -79,7 +79,7 @@ async fn what_an_encoder_adds_is_neither_heard_nor_stretched_away() {
         let slots = slots();
         let turn = Turn { slots: &slots, by: None };
         let reply = Reply { path: &path, format, channels, skip: heard.skip };
-        let made = encode(&dir, &audio, &plan, Some(reply), turn).await.unwrap();
+        let made = encode(&dir, &audio, &plan, Some(reply), &Before::Nothing, None, turn).await.unwrap();
         let air = samples(&made.path, &[], 2).remove(0).split_off(1024 * made.priming as usize);
         let late = late_by(&source, &air, 30_000, 3000, 1400);
         let most = if name.ends_with("wav") { 1 } else { 48 };

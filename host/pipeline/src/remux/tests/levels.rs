@@ -20,7 +20,8 @@ async fn levels(reply: &str, replys: u32, originals: u32, extra: &str) -> Vec<f6
         Plan { audio: Audio::Processed, coding: Coding::Encode(None), fit: Fit::TrimOrPad, ..Plan::original(true, "") };
     let (slots, reply) = (slots(), Reply { path: &path, format: "wav", channels: replys, skip: 0 });
     let turn = Turn { slots: &slots, by: None };
-    let made = encode(dir.path(), &original(originals), &plan, Some(reply), turn).await.unwrap();
+    let made =
+        encode(dir.path(), &original(originals), &plan, Some(reply), &Before::Nothing, None, turn).await.unwrap();
     let tone = 20.0 * 0.25_f64.log10() - 10.0 * 2.0_f64.log10();
     let heard = samples(&made.path, &[], originals as usize);
     heard.iter().map(|samples| level(&samples[20_000..70_000]) - tone).collect()

@@ -30,7 +30,8 @@ async fn mixed(original_centibel: i32, processed_centibel: i32, ramp_ms: u32) ->
     let plan = Plan { audio, coding: Coding::Encode(None), fit: Fit::TrimOrPad, ..Plan::original(true, "") };
     let (slots, reply) = (slots(), Reply { path: &path, format: "wav", channels: 1, skip: 0 });
     let turn = Turn { slots: &slots, by: None };
-    let processed = encode(&dir, &facts.audio.unwrap(), &plan, Some(reply), turn).await.unwrap();
+    let processed =
+        encode(&dir, &facts.audio.unwrap(), &plan, Some(reply), &Before::Nothing, None, turn).await.unwrap();
     let alone = [level(&dir.join(names::AUDIO), TONES[0], 2.0, 4.0), level(&path, TONES[1], 2.0, 4.0)];
     [0, 1].map(|n| {
         [(0.05, 0.1), (2.0, 4.0), (5.9, 5.95)].map(|(from, to)| level(&processed.path, TONES[n], from, to) - alone[n])
