@@ -8,9 +8,10 @@ use std::path::Path;
 use tracing::Span;
 
 use super::counts::Counts;
+use super::encoded::Encoder;
 use super::reader::{Before, Found, Reader};
 use super::with_ffmpeg::WithFfmpeg;
-use super::{DemuxError, Layout, check_codecs, part, rename};
+use super::{DemuxError, Layout, SOUND, SOUND_OF_FFMPEG, check_codecs, part, rename};
 use outboard_ffmpeg::{FfmpegError, Slots};
 use outboard_media::demux::Stream;
 use outboard_media::facts::{BatchFacts, TrackFacts};
@@ -26,6 +27,7 @@ const HE_AAC_RATE_MAX: u32 = 24_000;
 pub struct Splitter {
     reader: Reader,
     with_ffmpeg: WithFfmpeg,
+    encoder: Encoder,
     /// ffmpeg splits the rest of the run.
     foreign: bool,
     /// Streams that ffmpeg was asked about and makes no track of either.
@@ -50,7 +52,8 @@ impl Splitter {
     pub fn new(slots: Slots) -> Self {
         Self {
             reader: Reader::default(),
-            with_ffmpeg: WithFfmpeg::new(slots),
+            with_ffmpeg: WithFfmpeg::new(slots.clone()),
+            encoder: Encoder::new(slots),
             foreign: false,
             known: Vec::new(),
             decoded: None,
@@ -63,6 +66,7 @@ impl Splitter {
     /// [`DemuxError`]: they cannot be split; no file has its name.
     pub async fn split(&mut self, segments: &[Segment], dir: &Path) -> Result<BatchFacts, DemuxError> {
         (self.reader, self.foreign) = (Reader::default(), false);
+        self.encoder.reset();
         let split = self.next(segments, true, dir).await;
         self.reader = Reader::default();
         Ok(split?.facts)
@@ -76,6 +80,7 @@ impl Splitter {
     /// After a restart: `segments` are the last ones before the first batch that comes, oldest first, and the batch before
     /// has these `facts`.
     pub fn after(&mut self, segments: Vec<Segment>, facts: Option<&BatchFacts>) {
+        self.encoder.after(&segments, facts);
         self.reader.after(Before::new(segments, facts));
     }
 
@@ -106,18 +111,33 @@ impl Splitter {
             let why = "the source is encrypted inside its segments: only AES-128 with plain keys can be read";
             return Err(DemuxError::Unsupported(why.into()));
         }
-        check_codecs(&found.facts)?;
+        check_codecs(&found.facts, &SOUND)?;
+        let mut encoder = self.encoder.clone();
+        if encoder.is_needed(found.layout.audio.as_ref()) {
+            let ends = (segments.first(), last);
+            let sound = encoder.batch(found.facts.audio.as_ref(), found.layout.audio.as_ref(), ends, dir).await?;
+            (found.facts.audio, found.layout.audio) = (sound.facts, sound.layout);
+            found.counts.no_batch(sound.no_place);
+            if let Some(encoded) = sound.encoded {
+                found.counts.encoded(encoded);
+            }
+        }
         if let Some(audio) = &mut found.facts.audio {
             self.look_at_sound(audio, dir).await;
         }
         let split = commit(Split { facts: found.facts, layout: Some(found.layout), counts: found.counts }, dir).await?;
-        self.reader = reader;
+        (self.reader, self.encoder) = (reader, encoder);
         Ok(split)
     }
 
     /// No batch follows: counts what is left.
     pub fn finish(&mut self) -> Counts {
-        if self.foreign { Counts::default() } else { self.reader.finish() }
+        if self.foreign {
+            return Counts::default();
+        }
+        let mut counts = self.reader.finish();
+        counts.no_batch(self.encoder.finish());
+        counts
     }
 
     /// Why ffmpeg is to split the batch: nothing of it can be read here, or ffmpeg finds a track more.
@@ -142,7 +162,7 @@ impl Splitter {
             self.known.clone_from(&found.doubtful);
             return Ok(None);
         }
-        check_codecs(&theirs)?;
+        check_codecs(&theirs, &SOUND_OF_FFMPEG)?;
         let codecs: Vec<&str> = theirs.tracks().map(|track| track.codec.as_str()).collect();
         Ok(Some(format!(
             "ffmpeg finds {} in it, of which a part is in a form that is not known here",
@@ -175,7 +195,7 @@ impl Splitter {
     async fn hand_over(&mut self, segments: &[Segment], dir: &Path, why: String) -> Result<Split, DemuxError> {
         let facts = self.with_ffmpeg.split(segments, dir).await?;
         // What is open ends here.
-        let counts = Counts { handed_to_ffmpeg: Some(why), ..self.reader.finish() };
+        let counts = Counts { handed_to_ffmpeg: Some(why), ..self.finish() };
         let split = commit(Split { facts, layout: None, counts }, dir).await?;
         self.foreign = true;
         Ok(split)
