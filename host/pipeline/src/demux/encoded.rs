@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::{DemuxError, part};
 use crate::levels;
+use crate::limits::ENCODED_BYTES_MAX;
 use outboard_ffmpeg::{FfmpegError, Slots};
 use outboard_media::adts;
 use outboard_media::demux::{AudioConfig, Codec, Config, Key, Packet, TICKS_PER_SECOND, Timing, TrackKind};
@@ -135,6 +136,11 @@ impl Encoder {
     ) -> Result<Sound, DemuxError> {
         let path = part(dir, names::AUDIO);
         let failed = |source| DemuxError::File { path: path.clone(), source };
+        let bytes: u64 = layout.iter().flat_map(|layout| &layout.packets).map(|packet| u64::from(packet.len)).sum();
+        if bytes > ENCODED_BYTES_MAX {
+            let why = format!("the sound of a batch has {bytes} bytes; at most {ENCODED_BYTES_MAX} are encoded to AAC");
+            return Err(DemuxError::Unsupported(why));
+        }
         let frames = match (facts, layout) {
             (Some(facts), Some(layout)) => frames::read(&tokio::fs::read(&path).await.map_err(failed)?, facts, layout),
             _ => Vec::new(),

@@ -37,6 +37,19 @@ impl Frame {
     }
 }
 
+/// Samples of the longest frame: Opus with 120 ms (RFC 6716 section 3.2.5).
+const SAMPLES_MAX: u32 = 5760;
+
+/// Samples of a frame that the container says to have so many. Some say nothing of the last one, or nonsense.
+fn length(config: &AudioConfig, told: u32) -> u32 {
+    match (told, config.codec) {
+        (0, Codec::MpegAudio) => 1152,
+        (0, Codec::Opus) => 960,
+        (0, Codec::Ac3 | Codec::Eac3) => 1536,
+        _ => told.min(SAMPLES_MAX),
+    }
+}
+
 /// Reads the frames of a file that our writer made.
 pub(super) fn read(file: &[u8], facts: &TrackFacts, layout: &TrackLayout) -> Vec<Frame> {
     let mut frames = Vec::with_capacity(facts.packets.len());
@@ -48,7 +61,7 @@ pub(super) fn read(file: &[u8], facts: &TrackFacts, layout: &TrackLayout) -> Vec
         let data = usize::try_from(stored.offset).ok().and_then(|at| file.get(at..)?.get(..stored.len as usize));
         let (Some(config), Some(data)) = (config, data) else { continue };
         let samples = (u64::from(fact.duration_us) * u64::from(config.sample_rate) + 500_000) / 1_000_000;
-        let samples = u32::try_from(samples).unwrap_or_default();
+        let samples = length(config, u32::try_from(samples).unwrap_or_default());
         Frame { config: config.clone(), at_us: fact.pts_us, samples, start: 0, data: data.to_vec() }
             .push_to(&mut frames);
     }
