@@ -19,6 +19,7 @@ mod attacks;
 mod authored;
 mod bounded;
 mod broken_stages;
+mod by_segment;
 mod changed_on_air;
 mod command_line;
 mod components;

@@ -1,8 +1,8 @@
-//! batch -> **demux** -> exchange: the [`Demuxer`] takes each batch in order. The [`Splitter`] splits one batch after the
-//! other into picture and sound, and notes every packet's time. This file has what both check and the errors.
+//! batch -> **demux** -> exchange: the [`Demuxer`] takes each segment as it comes, and each cut. The [`Splitter`] splits the
+//! segments into picture and sound, and notes every packet's time. This file has what both check and the errors.
 //!
-//! In: the segments of one batch. Out: `video.fmp4`, `audio.fmp4` and `packets.txt` in the batch's folder. Nothing is cut
-//! at the borders of segments and batches: a unit that reaches over one is in the later batch.
+//! In: the segments of the batch that is open, and its end. Out: `video.fmp4`, `audio.fmp4` and `packets.txt` in the batch's
+//! folder. Nothing is cut at the borders of segments and batches: a unit that reaches over one is in the later batch.
 
 use std::path::{Path, PathBuf};
 
@@ -19,9 +19,12 @@ use outboard_store::files::FilesError;
 pub mod demuxer;
 // one batch after the other, in the process or with ffmpeg
 pub mod splitter;
-// in the process: the demuxers of a run, an input of them, a track of a batch, what is counted
+// the segments of the open batch
+mod waiting;
+// in the process: the demuxers of a run, an input of them, the open batch, a track of it, what is counted
 mod counts;
 mod feed;
+mod open;
 mod reader;
 mod track;
 // sound that is not AAC
@@ -39,6 +42,7 @@ pub use demuxer::{DemuxStepError, Demuxed, Demuxer};
 pub use encoded::Encoded;
 use outboard_store::files::names;
 pub use splitter::{Split, Splitter};
+pub use waiting::Waiting;
 
 /// Where the packets of a batch are in its files. A track is `None` if it has no file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Sound that is not AAC on its way to AAC ([why so](../../../../docs/decisions/0020-other-codecs.md)).
 //!
-//! In: a batch's sound in the source's codecs, as the reader wrote it. Out: the same sound as `audio.fmp4.part` in AAC, its
+//! In: a batch's sound in the source's codecs, as the reader wrote it. Out: the same sound in AAC in a file of its own, its
 //! facts and its layout. ffmpeg decodes and encodes, once per batch; nothing of it lives on between two batches. The packets of
 //! all batches lie in one grid of 1024 samples: a packet is made from frames of the source alone, never from padding, so those
 //! at the end of a batch for which the frames of the next one are needed are in the next batch. Each run begins so far before
@@ -33,6 +33,8 @@ use before::Before;
 use frames::Frame;
 use run::Run;
 
+/// The file, until it gets the name of the batch's sound.
+pub(super) const FILE: &str = "encoded-audio.fmp4";
 /// Samples of an AAC packet.
 const BLOCK: u64 = adts::SAMPLES as u64;
 
@@ -122,11 +124,11 @@ impl Encoder {
         self.open.is_some() || layout.is_some_and(|layout| layout.configs.iter().any(other))
     }
 
-    /// Encodes the sound of a batch, which is in `audio.fmp4.part` in `dir`, into that file. `first`: its first segment; `last`:
+    /// Encodes the sound of a batch, which is in `audio.fmp4.part` in `dir`, into [`FILE`], under its temporary name. `first`: its first segment; `last`:
     /// nothing follows it.
     ///
     /// # Errors
-    /// [`DemuxError`]: a file could not be read or written, or no ffmpeg could be started. The file is of no use then.
+    /// [`DemuxError`]: a file could not be read or written, or no ffmpeg could be started. The source's sound is still there.
     pub(super) async fn batch(
         &mut self,
         facts: Option<&TrackFacts>,
@@ -194,7 +196,7 @@ impl Encoder {
         if border > 0 {
             sound.no_place = retime(&mut made, border);
         }
-        write(made, &path, &mut sound).await?;
+        write(made, &part(dir, FILE), &mut sound).await?;
         if let (Some(facts), Some(encoded)) = (&mut sound.facts, &sound.encoded) {
             encoded.from.clone_into(&mut facts.encoded_from);
         }
@@ -294,11 +296,7 @@ async fn write(made: Vec<Made>, path: &Path, sound: &mut Sound) -> Result<(), De
     }
     writer.flush(&mut bytes).map_err(failed)?;
     if facts.packets.is_empty() {
-        // The source's sound must not stay under this name.
-        return match tokio::fs::remove_file(path).await {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(failed(source)),
-            _ => Ok(()),
-        };
+        return Ok(());
     }
     tokio::fs::write(path, bytes).await.map_err(failed)?;
     (sound.facts, sound.layout) = (Some(facts), Some(writer.into_layout()));

@@ -35,8 +35,8 @@ pub(super) enum Outcome<'a> {
     Placed { facts: &'a BatchFacts, placed: &'a Placed, before: &'a Timeline, after: &'a Timeline },
     /// Its sound could not be made ready for the processor.
     NotSent(&'a FfmpegError),
-    /// Its sound was handed to the exchange, if there is one.
-    Sent,
+    /// Its sound was handed to the exchange so long after its last segment was there; `None`: it is not sent.
+    Sent { after: Option<Duration> },
 }
 
 impl Reporter {
@@ -94,7 +94,10 @@ impl Reporter {
                 let what = format!("batch {batch} is not sent: {error}");
                 self.status.tell(Event::new(EventKind::Fallback, Severity::Warning, what).batch(batch));
             }
-            Outcome::Sent => self.journal.step(batch, Step::Sent).await?,
+            Outcome::Sent { after } => {
+                after.into_iter().for_each(|after| self.status.timings().record_step(timings::Step::Sent, after));
+                self.journal.step(batch, Step::Sent).await?;
+            }
         }
         Ok(())
     }
@@ -177,8 +180,9 @@ mod tests {
         assert_eq!((stats.packets_in, stats.splices, stats.max_skew_us), (3, 2, 400));
         let row = case.row().await;
         assert_eq!((row.step, row.timeline), (Step::Demuxed, Some(before)));
-        report(&case, Outcome::Sent).await;
+        report(&case, Outcome::Sent { after: Some(3 * MS) }).await;
         assert_eq!(case.row().await.step, Step::Sent);
+        assert_eq!(case.reporter.status.timings().read().step(timings::Step::Sent).sum_us, 3_000);
     }
 
     #[tokio::test]

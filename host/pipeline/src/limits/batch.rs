@@ -17,6 +17,8 @@ pub const REMUX_READ_BYTES: usize = 128 * 1024;
 pub const SOURCE_AGAIN: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(15));
 /// Batches queued between two steps; their media is on disk.
 pub const BATCHES_WAITING: usize = 4;
+/// Segments and cuts queued for the demux step; their media is on disk.
+pub const SEGMENTS_WAITING: usize = 16;
 /// Source events queued for the batch step.
 pub const SOURCE_EVENTS_WAITING: usize = 16;
 /// Divisor of the batch length that gives the default reserve time for slow replies.
