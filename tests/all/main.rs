@@ -38,6 +38,7 @@ mod layers;
 mod left_behind;
 mod observed;
 mod off_air;
+mod other_codecs;
 mod pages;
 mod preview;
 mod registries;

@@ -27,6 +27,8 @@ mod feed;
 mod open;
 mod reader;
 mod track;
+// sound that is not AAC
+mod encoded;
 // with ffmpeg, and what it reads
 mod inputs;
 mod with_ffmpeg;
@@ -37,6 +39,7 @@ mod report;
 
 pub use counts::Counts;
 pub use demuxer::{DemuxStepError, Demuxed, Demuxer};
+pub use encoded::Encoded;
 use outboard_store::files::names;
 pub use splitter::{Split, Splitter};
 pub use waiting::Waiting;
@@ -140,16 +143,31 @@ pub fn has_sound(facts: &BatchFacts) -> bool {
     facts.audio.as_ref().is_some_and(|track| !track.packets.is_empty())
 }
 
-/// What goes on air is FLV with H.264 and AAC, for every kind of destination: SRS and nginx take nothing else.
-fn check_codecs(facts: &BatchFacts) -> Result<(), DemuxError> {
+/// Pictures go on air as they are; sound is AAC, or is encoded to it.
+fn check_codecs(facts: &BatchFacts, sound: &[&str]) -> Result<(), DemuxError> {
     let unsupported = |what: &str, codec: &str, right: &str| {
         Err(DemuxError::Unsupported(format!("the source's {what} codec is {codec}: only {right} can go on air")))
     };
     match (&facts.video, &facts.audio) {
         (Some(video), _) if video.codec != "h264" => unsupported("video", &video.codec, "h264"),
-        (_, Some(audio)) if audio.codec != "aac" => unsupported("audio", &audio.codec, "aac"),
+        (_, Some(audio)) if !sound.contains(&audio.codec.as_str()) => {
+            unsupported("audio", &audio.codec, &in_words(sound))
+        }
         (None, None) => Err(DemuxError::Unsupported("the source has no supported video or audio".into())),
         _ => Ok(()),
+    }
+}
+
+/// Sound that our own demuxer hands on, in ffmpeg's names.
+const SOUND: [&str; 7] = ["aac", "mp3", "mp2", "mp1", "ac3", "eac3", "opus"];
+/// Sound where ffmpeg demuxes.
+const SOUND_OF_FFMPEG: [&str; 1] = ["aac"];
+
+/// "a, b and c".
+fn in_words(names: &[&str]) -> String {
+    match names {
+        [names @ .., last] if !names.is_empty() => format!("{} and {last}", names.join(", ")),
+        names => names.concat(),
     }
 }
 

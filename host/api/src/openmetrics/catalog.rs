@@ -120,6 +120,8 @@ metrics! {
     PACKETS_IN = Counter "packets_in" [tenant, stream];
     /// Packets of the source that could not be used, by reason.
     PACKETS_UNUSABLE = Counter "packets_unusable" [tenant, stream, reason];
+    /// Frames of the source's audio that were encoded to AAC.
+    FRAMES_ENCODED = Counter "frames_encoded" [tenant, stream];
     /// Packets that remuxing lost.
     PACKETS_LOST = Counter "packets_lost" [tenant, stream];
     /// Packets of processed audio beyond a batch's length, removed.

@@ -203,11 +203,11 @@ impl Writer {
         let (video, audio) = match &self.config {
             Some(Config::Video(video)) => {
                 let (width, height) = (video.width, video.height);
-                (Some((Video { config: &video.record, width, height }, self.scale)), None)
+                (Some((Video { codec: video.codec, config: &video.record, width, height }, self.scale)), None)
             }
             Some(Config::Audio(audio)) => {
                 let (sample_rate, channels) = (audio.sample_rate, audio.channels.into());
-                (None, Some((Audio { config: &audio.record, sample_rate, channels }, self.scale)))
+                (None, Some((Audio { codec: audio.codec, config: &audio.record, sample_rate, channels }, self.scale)))
             }
             None => (None, None),
         };

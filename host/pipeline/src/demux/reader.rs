@@ -52,7 +52,12 @@ impl Before {
     /// `segments`: the last ones before a restart, oldest first. `facts`: of the last batch that was split then.
     pub(super) fn new(segments: Vec<Segment>, facts: Option<&BatchFacts>) -> Self {
         let end = |track: &Option<TrackFacts>| Some(track.as_ref()?.packets.last()?.dts_us);
-        Self { segments, ends: facts.map(|facts| [end(&facts.video), end(&facts.audio)]).unwrap_or_default() }
+        let mut ends = facts.map(|facts| [end(&facts.video), end(&facts.audio)]).unwrap_or_default();
+        if facts.and_then(|facts| facts.audio.as_ref()).is_some_and(|audio| !audio.encoded_from.is_empty()) {
+            // Its times are not those of the source's frames.
+            ends[1] = None;
+        }
+        Self { segments, ends }
     }
 
     /// The last `count` segments, as far as they follow on each other and are on disk; `next`: the index after them.

@@ -9,10 +9,11 @@ use std::path::Path;
 use tracing::Span;
 
 use super::counts::Counts;
+use super::encoded::{self, Encoder};
 use super::open::Open;
 use super::reader::{Before, Found, Reader};
 use super::with_ffmpeg::WithFfmpeg;
-use super::{DemuxError, Layout, check_codecs, part};
+use super::{DemuxError, Layout, SOUND, SOUND_OF_FFMPEG, check_codecs, part};
 use outboard_ffmpeg::{FfmpegError, Slots};
 use outboard_media::demux::Stream;
 use outboard_media::facts::{BatchFacts, TrackFacts};
@@ -34,6 +35,7 @@ pub struct Splitter {
     /// The state at the start of the batch that is open; `None`: that is not known.
     start: Option<Reader>,
     with_ffmpeg: WithFfmpeg,
+    encoder: Encoder,
     /// ffmpeg splits the rest of the run.
     foreign: bool,
     /// Streams that ffmpeg was asked about and makes no track of either.
@@ -61,7 +63,8 @@ impl Splitter {
             open: None,
             rest: None,
             start: None,
-            with_ffmpeg: WithFfmpeg::new(slots),
+            with_ffmpeg: WithFfmpeg::new(slots.clone()),
+            encoder: Encoder::new(slots),
             foreign: false,
             known: Vec::new(),
             decoded: None,
@@ -82,6 +85,7 @@ impl Splitter {
     fn start_anew(&mut self) {
         (self.reader, self.foreign) = (Reader::default(), false);
         (self.open, self.rest, self.start) = (None, None, None);
+        self.encoder.reset();
     }
 
     /// True until the first batch.
@@ -92,6 +96,7 @@ impl Splitter {
     /// After a restart: `segments` are the last ones before the first batch that comes, oldest first, and the batch before
     /// has these `facts`.
     pub fn after(&mut self, segments: Vec<Segment>, facts: Option<&BatchFacts>) {
+        self.encoder.after(&segments, facts);
         self.reader.after(Before::new(segments, facts));
     }
 
@@ -151,7 +156,7 @@ impl Splitter {
     ) -> Result<Split, DemuxError> {
         if self.foreign {
             let facts = self.with_ffmpeg.split(segments, dir).await?;
-            return commit(Split { facts, layout: None, counts: Counts::default() }, dir).await;
+            return commit(Split { facts, layout: None, counts: Counts::default() }, dir, false).await;
         }
         let end = segments.last().map_or(0, |segment| segment.index);
         if self.newest().is_some_and(|newest| newest > end) {
@@ -167,7 +172,7 @@ impl Splitter {
                 Ok((reader.cut(open, last)?, mark))
             })
             .await?;
-        let split = self.finished(segments, dir, found).await;
+        let split = self.finished(segments, last, dir, found).await;
         match split {
             Ok(split) => {
                 (self.open, self.start) = (self.rest.take(), None);
@@ -249,7 +254,13 @@ impl Splitter {
     }
 
     /// Gives a batch its facts and its files their names; where ffmpeg is to split it, after that.
-    async fn finished(&mut self, segments: &[Segment], dir: &Path, mut found: Found) -> Result<Split, DemuxError> {
+    async fn finished(
+        &mut self,
+        segments: &[Segment],
+        last: bool,
+        dir: &Path,
+        mut found: Found,
+    ) -> Result<Split, DemuxError> {
         if let Some(why) = self.why_foreign(segments, &found).await? {
             return self.hand_over(segments, dir, why).await;
         }
@@ -257,16 +268,35 @@ impl Splitter {
             let why = "the source is encrypted inside its segments: only AES-128 with plain keys can be read";
             return Err(DemuxError::Unsupported(why.into()));
         }
-        check_codecs(&found.facts)?;
-        if let Some(audio) = &mut found.facts.audio {
+        check_codecs(&found.facts, &SOUND)?;
+        let mut encoder = self.encoder.clone();
+        let is_encoded = encoder.is_needed(found.layout.audio.as_ref());
+        if is_encoded {
+            let ends = (segments.first(), last);
+            let sound = encoder.batch(found.facts.audio.as_ref(), found.layout.audio.as_ref(), ends, dir).await?;
+            (found.facts.audio, found.layout.audio) = (sound.facts, sound.layout);
+            found.counts.no_batch(sound.no_place);
+            if let Some(encoded) = sound.encoded {
+                found.counts.encoded(encoded);
+            }
+        }
+        if let Some(audio) = found.facts.audio.as_mut().filter(|_| !is_encoded) {
             self.look_at_sound(audio, dir).await;
         }
-        commit(Split { facts: found.facts, layout: Some(found.layout), counts: found.counts }, dir).await
+        let split = Split { facts: found.facts, layout: Some(found.layout), counts: found.counts };
+        let split = commit(split, dir, is_encoded).await?;
+        self.encoder = encoder;
+        Ok(split)
     }
 
     /// No batch follows: counts what is left.
     pub fn finish(&mut self) -> Counts {
-        if self.foreign { Counts::default() } else { self.reader.finish() }
+        if self.foreign {
+            return Counts::default();
+        }
+        let mut counts = self.reader.finish();
+        counts.no_batch(self.encoder.finish());
+        counts
     }
 
     /// Why ffmpeg is to split the batch: nothing of it can be read here, or ffmpeg finds a track more.
@@ -291,7 +321,7 @@ impl Splitter {
             self.known.clone_from(&found.doubtful);
             return Ok(None);
         }
-        check_codecs(&theirs)?;
+        check_codecs(&theirs, &SOUND_OF_FFMPEG)?;
         let codecs: Vec<&str> = theirs.tracks().map(|track| track.codec.as_str()).collect();
         Ok(Some(format!(
             "ffmpeg finds {} in it, of which a part is in a form that is not known here",
@@ -324,16 +354,16 @@ impl Splitter {
     async fn hand_over(&mut self, segments: &[Segment], dir: &Path, why: String) -> Result<Split, DemuxError> {
         let facts = self.with_ffmpeg.split(segments, dir).await?;
         // What is open ends here.
-        let counts = Counts { handed_to_ffmpeg: Some(why), ..self.reader.finish() };
-        let split = commit(Split { facts, layout: None, counts }, dir).await?;
+        let counts = Counts { handed_to_ffmpeg: Some(why), ..self.finish() };
+        let split = commit(Split { facts, layout: None, counts }, dir, false).await?;
         // What came after the batch is read by ffmpeg too.
         (self.foreign, self.rest) = (true, None);
         Ok(split)
     }
 }
 
-/// Gives the files their names.
-async fn commit(split: Split, dir: &Path) -> Result<Split, DemuxError> {
+/// Gives the files their names. `is_encoded`: the sound is in a file of its own, and the source's is not wanted any more.
+async fn commit(split: Split, dir: &Path, is_encoded: bool) -> Result<Split, DemuxError> {
     let dir = dir.to_owned();
     let named = tokio::task::spawn_blocking(move || {
         let path = part(&dir, names::PACKETS);
@@ -341,8 +371,13 @@ async fn commit(split: Split, dir: &Path) -> Result<Split, DemuxError> {
         let tracks = [(&split.facts.video, names::VIDEO), (&split.facts.audio, names::AUDIO)];
         let there = tracks.into_iter().filter(|(track, _)| track.is_some()).map(|(_, name)| name);
         for name in there.chain([names::PACKETS]) {
-            let part = part(&dir, name);
+            let from = if is_encoded && name == names::AUDIO { encoded::FILE } else { name };
+            let part = part(&dir, from);
             std::fs::rename(&part, dir.join(name)).map_err(|source| DemuxError::File { path: part, source })?;
+        }
+        if is_encoded {
+            // What is left is removed with its batch.
+            let _ = std::fs::remove_file(part(&dir, names::AUDIO));
         }
         Ok(split)
     });

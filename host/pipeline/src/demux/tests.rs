@@ -2,6 +2,7 @@
 
 mod against_ffmpeg;
 mod cuts;
+mod encoded;
 mod field;
 mod step;
 mod stream;

@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::DemuxError;
+use super::encoded::is_encoded;
 use crate::limits::BATCH_PACKETS_MAX;
 use outboard_media::demux::{Codec, Config, Key, Packet, TICKS_PER_SECOND, Timing, TrackKind};
 use outboard_media::facts::{self, TrackFacts};
@@ -94,7 +95,7 @@ impl Track {
             size: u32::try_from(packet.data.len()).unwrap_or(u32::MAX),
         });
         // Of another codec only the facts are wanted: they tell why it cannot go on air.
-        if !goes_on_air(config) {
+        if !is_written(config) {
             return Ok(());
         }
         let file = match &mut self.file {
@@ -273,16 +274,16 @@ pub(super) fn us(ticks: i64, rate: i64) -> i64 {
     i64::try_from(us).unwrap_or_default()
 }
 
-/// Destinations take H.264 and AAC.
-fn goes_on_air(config: &Config) -> bool {
+/// It goes on air, or is encoded for that.
+fn is_written(config: &Config) -> bool {
     match config {
         Config::Video(video) => video.codec == Codec::H264,
-        Config::Audio(audio) => audio.codec == Codec::Aac,
+        Config::Audio(audio) => audio.codec == Codec::Aac || is_encoded(audio.codec),
     }
 }
 
 /// ffmpeg's name of the codec.
-fn audio_name(codec: Codec, layer: u8) -> &'static str {
+pub(super) fn audio_name(codec: Codec, layer: u8) -> &'static str {
     match (codec, layer) {
         (Codec::MpegAudio, 1) => "mp1",
         (Codec::MpegAudio, 2) => "mp2",
@@ -349,7 +350,8 @@ mod tests {
     fn sound_lasts_as_long_as_its_samples() {
         let config =
             AudioConfig { codec: Codec::MpegAudio, record: vec![], sample_rate: 44_100, channels: 2, layer: 2 };
-        let mut track = Track::new("/nowhere/audio".into());
+        let dir = tempfile::tempdir().unwrap();
+        let mut track = Track::new(dir.path().join("audio"));
         let config = Config::Audio(config);
         for n in 0..3 {
             track.packet(&config, &packet(TrackKind::Audio, n * 2000, 1152)).unwrap();
