@@ -262,3 +262,6 @@ fn to_wit(segment: &Segment) -> wit::Segment {
         cues: segment.cues.iter().map(cue).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;
