@@ -133,3 +133,56 @@ fn fragmented(bytes: &[u8], name: &str) -> Vec<Probed> {
     }
     packets
 }
+
+/// Ours hands out nothing that cannot be decoded, and counts it.
+#[test]
+fn pictures_before_the_first_key_frame_are_ffmpegs_only() {
+    let mut starts = 0;
+    let headless: Vec<_> = super::clip::plain()
+        .chunks(188)
+        .filter(|packet| {
+            let video = (packet[1] & 0x1f, packet[2]) == (1, 0);
+            starts += usize::from(video && packet[1] & 0x40 != 0);
+            !video || starts > 1
+        })
+        .collect();
+    let bytes = headless.concat();
+    let (ours, theirs) = (super::run::whole(&bytes), probe::packets(&bytes, "a.ts"));
+    let theirs: Vec<_> = theirs.iter().filter(|packet| packet.kind == TrackKind::Video).collect();
+    assert_eq!((ours.of(TrackKind::Video).len(), theirs.len()), (75, 99));
+    assert_eq!(ours.witness.video.unused(Reason::BeforeKey).units, 24);
+    for (our, their) in ours.of(TrackKind::Video).iter().zip(&theirs[24..]) {
+        assert_eq!((Some(our.dts), Some(our.pts)), (their.dts, their.pts));
+    }
+}
+
+/// ffmpeg looks into a private stream (stream_type 6) that does not say what it is; ours goes by the table.
+#[test]
+fn private_streams_without_a_descriptor_are_guessed_at_by_ffmpeg_only() {
+    let clip = super::clip::Clip { audio: "-c:a ac3 -b:a 128k", ..super::clip::Clip::default() };
+    let mut bytes = clip.make();
+    let (mut changed, map) = (0, [0x50, 0]);
+    for packet in bytes.chunks_mut(188).filter(|packet| packet[1..3] == map) {
+        let end = 5 + 3 + usize::from(packet[7]) - 4;
+        let at = (5..end).find(|at| packet[*at..*at + 3] == [0x81, 0xe1, 1]).expect("AC-3 in PID 257");
+        packet[at] = 6;
+        // Descriptors that nobody knows.
+        let (mut next, last) = (at + 5, at + 5 + usize::from(packet[at + 4]));
+        while next < last {
+            packet[next] = 0x90;
+            next += 2 + usize::from(packet[next + 1]);
+        }
+        let crc = packet[5..end].iter().fold(u32::MAX, |crc, byte| {
+            let shift = |crc: u32, _| if crc >> 31 == 1 { crc << 1 ^ 0x04c1_1db7 } else { crc << 1 };
+            (0..8).fold(crc ^ u32::from(*byte) << 24, shift)
+        });
+        packet[end..end + 4].copy_from_slice(&crc.to_be_bytes());
+        changed += 1;
+    }
+    assert!(changed > 0, "ffmpeg sends its PMT in PID 4096");
+    let (ours, theirs) = (super::run::whole(&bytes), probe::packets(&bytes, "a.ts"));
+    let of = |kind| theirs.iter().filter(|packet| packet.kind == kind).count();
+    assert_eq!((ours.of(TrackKind::Video).len(), ours.of(TrackKind::Audio).len()), (of(TrackKind::Video), 0));
+    assert!(of(TrackKind::Audio) > 100, "{}", of(TrackKind::Audio));
+    assert_eq!(ours.notices, []);
+}
