@@ -78,6 +78,8 @@ async fn over_borders_in_batches_of(seconds: &str) {
     let options = ["--source", &origin.url, "--to", &to, "--batch-seconds", seconds, "--batches", "100"];
     let host = Host::run(storage.path(), &options);
     host.until("on air batch=1", Duration::from_secs(60)).await;
+    // Not at the key frame itself: what was written just before it may not have arrived.
+    tokio::time::sleep(Duration::from_millis(700)).await;
     host.kill().await;
     let ended = Host::run(storage.path(), &options).ended(Duration::from_secs(120)).await;
     assert!(ended.status.success(), "{:#?}", ended.log);
