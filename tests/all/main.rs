@@ -29,6 +29,7 @@ mod documented;
 mod dry_run;
 mod dry_run_agrees;
 mod examples;
+mod field;
 mod from_wit;
 mod fuzzed;
 mod graphql_clients;

@@ -5,6 +5,7 @@ mod boxed;
 mod boxes;
 mod clip;
 mod damage;
+mod differential;
 mod field;
 mod fuzzed;
 mod handmade;
