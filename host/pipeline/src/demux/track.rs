@@ -154,7 +154,7 @@ impl Track {
             config += usize::from(self.configs.get(config + 1).is_some_and(|(first, _)| *first <= n));
             let Some((_, config)) = self.configs.get(config) else { continue };
             let (data, key) = match &self.file {
-                Some(file) if goes_on_air(config) => {
+                Some(file) if is_written(config) => {
                     let lost =
                         || failed(&self.path, io::Error::other(format!("packet {n} is not where it was written")));
                     let stored = stored.next().ok_or_else(lost)?;
