@@ -136,7 +136,7 @@ impl Destination {
             let opened = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return DestinationState::Stopped,
-                opened = self.opener.open(tracks) => opened,
+                opened = self.opener.open(tracks, None) => opened,
                 // An operator's request replaces an attempt that hangs.
                 () = self.reconnect.notified() => continue,
             };
