@@ -72,6 +72,7 @@ pub(super) fn read(keys: &mut Keys) -> (String, Settings, BTreeMap<&'static str,
             batches: small(keys.whole("pipeline.keep_batches", &KEEP_BATCHES)),
             max_age_seconds: keys.whole("pipeline.keep_seconds", &KEEP_SECONDS),
             max_bytes: keys.bytes("pipeline.keep_bytes"),
+            output: keys.flag("pipeline.keep_output").unwrap_or_default(),
         },
         source: Source {
             url: keys.raw_text("source.url").unwrap_or_default(),

@@ -33,7 +33,7 @@ use outboard_media::flv::FileHeader;
 use outboard_media::flv::FlvError;
 use outboard_media::flv::TagKind;
 use outboard_media::flv::head::four_cc;
-use outboard_media::flv::write_tag;
+use outboard_media::flv::write_tag_of;
 use outboard_process::Child;
 use outboard_process::Confinement;
 use outboard_process::Launch;
@@ -160,12 +160,12 @@ impl Pipe {
         self.new_header_needs_new
     }
 
-    /// Buffers a tag. `dts_ms` is written modulo 2^32.
+    /// Buffers a tag, whose body is these pieces. `dts_ms` is written modulo 2^32.
     ///
     /// # Errors
     /// [`PipeError::Flv`] if the tag cannot be written in FLV.
-    pub fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[u8]) -> Result<(), PipeError> {
-        Ok(write_tag(&mut self.out, kind, dts_ms as u32, body)?)
+    pub fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[&[u8]]) -> Result<(), PipeError> {
+        Ok(write_tag_of(&mut self.out, kind, dts_ms as u32, body)?)
     }
 
     /// Bytes that ffmpeg has not accepted yet.
@@ -391,7 +391,7 @@ mod tests {
         let error = pipe.ended().await.to_string();
         assert!(error.contains("exit status: 3") && error.contains("12 -nostdin"), "{error}");
         assert!(!error.contains("SECRET"), "{error}");
-        pipe.push(TagKind::Audio, 0, &[0; 100_000]).unwrap();
+        pipe.push(TagKind::Audio, 0, &[&[0; 100_000]]).unwrap();
         assert!(matches!(pipe.flush().await, Err(PipeError::Ended { .. })));
     }
 

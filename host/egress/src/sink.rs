@@ -94,7 +94,8 @@ impl Opener {
 }
 
 impl Sink {
-    pub(super) fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[u8]) -> Result<(), SinkError> {
+    /// Buffers a body, given in pieces.
+    pub(super) fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[&[u8]]) -> Result<(), SinkError> {
         match self {
             Self::Rtmp(session) => session.push(kind, dts_ms, body),
             Self::Pipe(pipe) => pipe.push(kind, dts_ms, body)?,

@@ -17,6 +17,7 @@ mod es;
 mod event;
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzz;
+pub mod index;
 mod mp4;
 mod out;
 mod packed;

@@ -17,7 +17,8 @@ use super::live::{self, Live};
 use super::pace::Pace;
 use super::release::{Positions, Releaser, storage_event};
 use super::remux::assembler::Assembler;
-use super::remux::output::Series;
+use super::remux::output::kept::{Keeper, Wanted};
+use super::remux::output::series::Series;
 use super::remux::{Planner, Remuxer};
 use super::report::Reporter;
 use super::stage_framer::StateKeeper;
@@ -98,7 +99,9 @@ impl Pipeline {
         let (clock, spool) = (AirClock::with_speed(config.speed), Spool::new());
         let (ready, waiting) = reload_ready(&files, &resumed);
         let first = waiting.first().map_or(resumed.next_batch, |row| row.number);
-        let output = Series::resume(&files, first);
+        let series = Series::resume(&files, first);
+        let outputs = Wanted::default();
+        outputs.set(config.keep.output);
         let positions = positions(&config, &resumed);
         if let (Some(from), Some(to)) = (positions.iter().flatten().map(Position::batch).min(), resumed.oldest()) {
             // A destination that was away may never have come to batches that are released by now.
@@ -163,11 +166,12 @@ impl Pipeline {
                     keeper: StateKeeper::new(journal.clone(), StageKind::RemuxPlanning.name()),
                     stage: stages.remux,
                 },
-                assembler: Assembler { slots, room: room.clone(), output },
+                assembler: Assembler { slots, room: room.clone(), series },
                 deadlines: Deadlines::new(pace.settings(), tokio::time::Instant::now()),
                 pace: pace.clone(),
                 clock: clock.clone(),
                 spool: spool.clone(),
+                keeper: Keeper::new(outputs.clone(), room.clone()),
                 reporter: reporter.clone(),
             },
             releaser: Releaser {
@@ -175,7 +179,6 @@ impl Pipeline {
                 destinations: air.destinations().clone(),
                 spool: spool.clone(),
                 clock: clock.clone(),
-                files: files.clone(),
                 keeper,
                 reporter: reporter.clone(),
             },
@@ -183,6 +186,7 @@ impl Pipeline {
                 destinations: air.destinations().clone(),
                 exchange: exchange.as_ref().map(Arc::downgrade),
                 janitor: host.janitor().clone(),
+                outputs,
                 pace: pace.clone(),
                 stream: (owner.tenant.clone(), config.stream_id.clone()),
                 guard: owner.guard.clone(),

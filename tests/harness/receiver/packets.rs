@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use outboard::media::flv::body::{AudioFacts, PacketType, VideoFacts};
+use outboard::media::flv::head::Head;
 use outboard::media::flv::{TagKind, TagReader};
 use outboard::pipeline::air::spool::ReadyBatch;
 use sha2::{Digest, Sha256};
@@ -27,6 +28,8 @@ pub struct Recording {
     pub packets: Vec<ReceivedPacket>,
     /// Sequence headers, in order.
     pub headers: Vec<(TagKind, Vec<u8>)>,
+    /// For each header how many media packets were before it.
+    pub headers_at: Vec<usize>,
     /// Number of script tags.
     pub scripts: usize,
     /// Video bodies in the extended form of enhanced RTMP, in order, also sequence headers.
@@ -83,6 +86,7 @@ impl Recording {
         };
         if packet == PacketType::SequenceHeader {
             self.headers.push((kind, body.to_vec()));
+            self.headers_at.push(self.packets.len());
         } else if packet == PacketType::Media {
             self.packets.push(ReceivedPacket { kind, dts_ms: timestamp_ms, digest: digest(body), key });
         }
@@ -105,13 +109,16 @@ impl Recording {
 pub fn spooled(batches: &[ReadyBatch]) -> Vec<ReceivedPacket> {
     let mut all = Vec::new();
     for batch in batches {
-        let bytes = std::fs::read(&batch.path).expect("the batch's file");
         for (kind, track) in [(TagKind::Video, &batch.video), (TagKind::Audio, &batch.audio)] {
-            all.extend(track.tags.iter().map(|tag| ReceivedPacket {
-                kind,
-                dts_ms: tag.dts_ms,
-                digest: digest(&bytes[tag.offset as usize..][..tag.len as usize]),
-                key: tag.key,
+            if track.tags.is_empty() {
+                continue;
+            }
+            let bytes = std::fs::read(&track.path).expect("the track's file");
+            all.extend(track.tags.iter().enumerate().map(|(index, tag)| {
+                let (_, header) = track.header_of(index).expect("a header");
+                let head = Head::of(header.codec, tag.key, tag.composition_ms).expect("a codec that goes on air");
+                let sample = &bytes[tag.offset as usize..][..tag.len as usize];
+                ReceivedPacket { kind, dts_ms: tag.dts_ms, digest: digest(&[&head[..], sample].concat()), key: tag.key }
             }));
         }
     }

@@ -26,7 +26,7 @@ const THERE: SettingsFactsFragment = {
     framing: { component: "sha256:f1", settings: null, onFailure: null, autoSwap: false, pinned: false },
     remuxPlanning: { component: null, settings: null, onFailure: null, autoSwap: false, pinned: false },
   },
-  keep: { batches: 30, maxAgeSeconds: 7200, maxBytes: null },
+  keep: { batches: 30, maxAgeSeconds: 7200, maxBytes: null, output: false },
 };
 const before = toForm(THERE);
 const change = (more: Partial<SettingsForm>) => toInput({ ...structuredClone(before), ...more }, before);
@@ -53,9 +53,12 @@ describe("a change", () => {
 
   it("sends what is kept as a whole, in the server's units", () => {
     expect(change({ keepHours: "0.5", keepGigabytes: "1.5" })).toEqual({
-      keep: { batches: 30, maxAgeSeconds: 1800, maxBytes: 1_500_000_000 },
+      keep: { batches: 30, maxAgeSeconds: 1800, maxBytes: 1_500_000_000, output: false },
     });
-    expect(change({ keepBatches: "" })).toEqual({ keep: { batches: null, maxAgeSeconds: 7200, maxBytes: null } });
+    expect(change({ keepOutput: true })).toEqual({
+      keep: { batches: 30, maxAgeSeconds: 7200, maxBytes: null, output: true },
+    });
+    expect(change({ keepBatches: "" })).toEqual({ keep: { batches: null, maxAgeSeconds: 7200, maxBytes: null, output: false } });
   });
 
   it("names destinations that stay by their id, without their hidden keys", () => {
@@ -125,7 +128,7 @@ describe("a change", () => {
     expect(change({ batchSeconds: "abc", inFlight: "99", holdSeconds: "3" })).toEqual({ holdSeconds: 3 });
     // Retention is sent as a whole: the invalid value as it was.
     expect(change({ keepBatches: "all", keepHours: "1" })).toEqual({
-      keep: { batches: 30, maxAgeSeconds: 3600, maxBytes: null },
+      keep: { batches: 30, maxAgeSeconds: 3600, maxBytes: null, output: false },
     });
   });
 });

@@ -72,6 +72,8 @@ export interface SettingsForm {
   keepBatches: string;
   keepHours: string;
   keepGigabytes: string;
+  /** Whether what was on air is also written as one file per batch. */
+  keepOutput: boolean;
   stages: Record<StageName, StageForm>;
 }
 
@@ -126,6 +128,7 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
     keepBatches: shown(keep?.batches),
     keepHours: scaled(keep?.maxAgeSeconds, HOUR),
     keepGigabytes: scaled(keep?.maxBytes, GIGABYTE),
+    keepOutput: keep?.output ?? false,
     stages: { batching: stage("batching"), framing: stage("framing"), remuxPlanning: stage("remuxPlanning") },
   };
 }
@@ -192,7 +195,7 @@ export function toInput(typed: SettingsForm, before: SettingsForm): PipelineSett
   };
   const stages = STAGE_NAMES.filter((name) => JSON.stringify(now.stages[name]) !== JSON.stringify(before.stages[name]));
   const gone = text("processorUrl") === null && before.processorUrl !== "";
-  const keeps = (["keepBatches", "keepHours", "keepGigabytes"] as const).some(changed);
+  const keeps = (["keepBatches", "keepHours", "keepGigabytes", "keepOutput"] as const).some(changed);
   return {
     ...(Object.keys(source).length > 0 && { source }),
     ...(gone
@@ -208,6 +211,7 @@ export function toInput(typed: SettingsForm, before: SettingsForm): PipelineSett
         batches: number("keepBatches"),
         maxAgeSeconds: rounded(number("keepHours", HOUR)),
         maxBytes: rounded(number("keepGigabytes", GIGABYTE)),
+        output: now.keepOutput,
       },
     }),
   };

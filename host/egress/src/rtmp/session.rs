@@ -354,18 +354,18 @@ impl Session {
     }
 
     fn control(&mut self, kind: u8, body: &[u8]) {
-        self.writer.write(&mut self.out, Head { chunk_stream: CONTROL, kind, stream: 0, timestamp_ms: 0 }, body);
+        self.writer.write(&mut self.out, Head { chunk_stream: CONTROL, kind, stream: 0, timestamp_ms: 0 }, &[body]);
     }
 
     fn command(&mut self, stream: u32, name: &str, transaction: f64, values: &[Value]) {
         let mut body = Vec::with_capacity(256);
         amf::write(&mut body, &[Value::Text(name.into()), Value::Number(transaction)]);
         amf::write(&mut body, values);
-        self.writer.write(&mut self.out, Head { chunk_stream: COMMAND, kind: 20, stream, timestamp_ms: 0 }, &body);
+        self.writer.write(&mut self.out, Head { chunk_stream: COMMAND, kind: 20, stream, timestamp_ms: 0 }, &[&body]);
     }
 
-    /// Buffers a tag's body. `dts_ms` is sent modulo 2^32.
-    pub fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[u8]) {
+    /// Buffers a tag's body, given in pieces. `dts_ms` is sent modulo 2^32.
+    pub fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[&[u8]]) {
         let chunk_stream = match kind {
             TagKind::Audio => AUDIO,
             TagKind::Video => VIDEO,
@@ -373,10 +373,10 @@ impl Session {
         };
         let head = Head { chunk_stream, kind: kind.to_byte(), stream: self.stream, timestamp_ms: dts_ms as u32 };
         if kind == TagKind::Script {
-            let mut framed = Vec::with_capacity(body.len() + 16);
-            amf::write(&mut framed, &[Value::Text("@setDataFrame".into())]);
-            framed.extend_from_slice(body);
-            self.writer.write(&mut self.out, head, &framed);
+            let mut frame = Vec::with_capacity(16);
+            amf::write(&mut frame, &[Value::Text("@setDataFrame".into())]);
+            let pieces: Vec<&[u8]> = std::iter::once(&frame[..]).chain(body.iter().copied()).collect();
+            self.writer.write(&mut self.out, head, &pieces);
         } else {
             self.writer.write(&mut self.out, head, body);
         }

@@ -5,6 +5,7 @@ mod damage;
 mod field;
 mod fuzzed;
 mod handmade;
+mod index;
 mod mp4;
 mod packed;
 mod probe;

@@ -160,7 +160,7 @@ mod tests {
                 },
                 "destinations": [{ "url": "d", "name": "n", "enabled": false, "srsApi": "s" }],
                 "batchSeconds": 6, "holdSeconds": 1.5, "cushionSeconds": 2.0,
-                "keep": { "batches": 1, "maxAgeSeconds": 2, "maxBytes": 3 },
+                "keep": { "batches": 1, "maxAgeSeconds": 2, "maxBytes": 3, "output": true },
                 "stages": { "batching": { "component": "c", "settings": { "x": 1 } } },
             }),
             json!({ "processor": { "path": null, "namespace": null, "auth": null, "inFlight": null } }),

@@ -80,6 +80,7 @@ fn a_processor_and_what_is_kept_change_on_air() {
     assert_eq!(effect(|new| new.keep.batches = Some(1)), live(Part::Keep));
     assert_eq!(effect(|new| new.keep.max_age_seconds = Some(1)), live(Part::Keep));
     assert_eq!(effect(|new| new.keep.max_bytes = Some(1)), live(Part::Keep));
+    assert_eq!(effect(|new| new.keep.output = true), live(Part::Keep));
 }
 
 #[test]
