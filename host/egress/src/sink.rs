@@ -15,6 +15,7 @@ use super::target::Target;
 use crate::limits::AIR_ON_AIR_WINDOW;
 use outboard_base::redact::{Secrets, plain, redact};
 use outboard_media::demux::Codec;
+use outboard_media::flv::head::four_cc;
 use outboard_media::flv::{FileHeader, TagKind};
 use outboard_net::{Guard, NetError};
 
@@ -145,10 +146,11 @@ impl Sink {
         }
     }
 
-    pub(super) fn new_header_needs_new(&self) -> bool {
+    pub(super) fn new_header_needs_new(&self, codec: Codec) -> bool {
         match self {
             Self::Rtmp(_) => false,
-            Self::Pipe(pipe) => pipe.new_header_needs_new(),
+            // Whether ffmpeg reads the codec is looked at when it starts.
+            Self::Pipe(pipe) => pipe.new_header_needs_new() || four_cc(codec).is_some(),
         }
     }
 
