@@ -198,6 +198,8 @@ struct Found {
 impl Found {
     /// What only shows when findings are held against each other.
     fn compare(&mut self, config: &PipelineConfig) {
+        let pictures = self.source.checks.iter().find_map(|check| check.detail.get("video")?.get("codec")?.as_str());
+        self.destinations.iter_mut().for_each(|check| destination::hold_against(check, pictures));
         let media = self.source.media.as_ref();
         if let (Some(processor), Some(media)) = (self.processor.as_mut().filter(|check| check.ok), media) {
             let seconds = config.batch.as_secs_f64();

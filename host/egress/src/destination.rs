@@ -27,6 +27,7 @@ use super::sink::{Opener, Sink, SinkError};
 use super::spool::{Spool, SpoolState};
 use super::status::{DestinationState, DestinationStatus};
 use crate::limits::{AIR_CONNECT_AHEAD, AIR_IDLE_AFTER, AIR_REFUSED_WAIT, AIR_RENEW_EVERY};
+use outboard_media::demux::Codec;
 use outboard_media::flv::{FileHeader, TagKind};
 
 /// The parts of a destination.
@@ -135,11 +136,11 @@ impl Destination {
                 return DestinationState::Done;
             }
             self.stats.state(DestinationState::Connecting);
-            let tracks = self.tracks();
+            let (tracks, picture) = (self.tracks(), self.picture());
             let opened = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return DestinationState::Stopped,
-                opened = self.opener.open(tracks) => opened,
+                opened = self.opener.open(tracks, picture) => opened,
                 // An operator's request replaces an attempt that hangs.
                 () = self.reconnect.notified() => continue,
             };
@@ -271,6 +272,12 @@ impl Destination {
     fn tracks(&self) -> FileHeader {
         let has = |kind| self.cursor.batch(kind).is_some_and(|batch| batch.track(kind).exists());
         FileHeader { audio: has(TagKind::Audio), video: has(TagKind::Video) }
+    }
+
+    /// The codec of the pictures that come first.
+    fn picture(&self) -> Option<Codec> {
+        let track = &self.cursor.batch(TagKind::Video)?.video;
+        Some(track.header_of(self.cursor.index(TagKind::Video))?.1.codec)
     }
 
     /// Moves the cursor to the start of the new session.

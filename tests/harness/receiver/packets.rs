@@ -32,6 +32,38 @@ pub struct Recording {
     pub headers_at: Vec<usize>,
     /// Number of script tags.
     pub scripts: usize,
+    /// Video bodies in the extended form of enhanced RTMP, in order, also sequence headers.
+    pub extended: Vec<Extended>,
+}
+
+/// A video body in the extended form (Enhanced RTMP v1, "Extended VideoTagHeader"), read without the host's code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extended {
+    /// Decoding time in milliseconds.
+    pub dts_ms: u64,
+    /// The codec.
+    pub four_cc: String,
+    /// Whether decoding can start there.
+    pub key: bool,
+    /// PacketType: 0 is a sequence header, 1 and 3 are pictures.
+    pub packet: u8,
+    /// Presentation minus decoding time in milliseconds.
+    pub composition_ms: i32,
+    /// What is behind the head.
+    pub payload: Vec<u8>,
+}
+
+impl Extended {
+    fn parse(dts_ms: u64, body: &[u8]) -> Self {
+        let (first, rest) = body.split_first().expect("a body");
+        let (four_cc, rest) = rest.split_at(4);
+        let (four_cc, packet) = (String::from_utf8_lossy(four_cc).into_owned(), first & 0xf);
+        let with_time = four_cc == "hvc1" && packet == 1;
+        let (time, payload) = rest.split_at(if with_time { 3 } else { 0 });
+        let composition_ms = time.first_chunk().map_or(0, |[a, b, c]| i32::from_be_bytes([*a, *b, *c, 0]) >> 8);
+        let key = first >> 4 & 7 == 1;
+        Self { dts_ms, four_cc, key, packet, composition_ms, payload: payload.to_vec() }
+    }
 }
 
 impl Recording {
@@ -40,6 +72,10 @@ impl Recording {
         let (packet, key) = match kind {
             TagKind::Script => {
                 self.scripts += 1;
+                return;
+            }
+            TagKind::Video if body.first().is_some_and(|first| first & 0x80 != 0) => {
+                self.extended.push(Extended::parse(timestamp_ms, body));
                 return;
             }
             TagKind::Video => {
@@ -109,7 +145,8 @@ pub fn assert_same(got: &[ReceivedPacket], want: &[ReceivedPacket]) {
 pub fn key_picture(kind: TagKind, body: &[u8]) -> Option<[u8; 8]> {
     /// Kind of frame and codec, kind of packet, composition time.
     const HEADER_BYTES: usize = 5;
-    let facts = (kind == TagKind::Video).then(|| VideoFacts::parse(body).expect("a plain video body"))?;
+    let plain = kind == TagKind::Video && body.first().is_some_and(|first| first & 0x80 == 0);
+    let facts = plain.then(|| VideoFacts::parse(body).expect("a plain video body"))?;
     let media = facts.packet == PacketType::Media && facts.is_key_picture();
     media.then(|| digest(&body[HEADER_BYTES..]))
 }

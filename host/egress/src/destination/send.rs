@@ -159,12 +159,15 @@ impl Destination {
             }
             let failed = |error| Failed::Lost(error, Instant::now());
             let differs = told.body.as_ref() != Some(&header.body);
-            if differs && told.body.is_some() && sink.new_header_needs_new() {
+            if differs && told.body.is_some() && sink.new_header_needs_new(header.codec) {
                 // A new output begins with a key frame. Until then the pictures have their parameter sets in them.
                 if kind == TagKind::Video && !packet.entry {
                     continue;
                 }
                 return Ok(false);
+            }
+            if differs && kind == TagKind::Video {
+                sink.check_picture(header.codec).map_err(failed)?;
             }
             if let Some(metadata) = &batch.metadata
                 && self.session.metadata.as_ref() != Some(metadata)

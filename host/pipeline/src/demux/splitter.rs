@@ -13,7 +13,7 @@ use super::encoded::{self, Encoder};
 use super::open::Open;
 use super::reader::{Before, Found, Reader};
 use super::with_ffmpeg::WithFfmpeg;
-use super::{DemuxError, Layout, SOUND, SOUND_OF_FFMPEG, check_codecs, part};
+use super::{DemuxError, Layout, OF_FFMPEG, OURS, check_codecs, part};
 use outboard_ffmpeg::{FfmpegError, Slots};
 use outboard_media::demux::Stream;
 use outboard_media::facts::{BatchFacts, TrackFacts};
@@ -268,7 +268,7 @@ impl Splitter {
             let why = "the source is encrypted inside its segments: only AES-128 with plain keys can be read";
             return Err(DemuxError::Unsupported(why.into()));
         }
-        check_codecs(&found.facts, &SOUND)?;
+        check_codecs(&found.facts, &OURS)?;
         let mut encoder = self.encoder.clone();
         let is_encoded = encoder.is_needed(found.layout.audio.as_ref());
         if is_encoded {
@@ -321,7 +321,7 @@ impl Splitter {
             self.known.clone_from(&found.doubtful);
             return Ok(None);
         }
-        check_codecs(&theirs, &SOUND_OF_FFMPEG)?;
+        check_codecs(&theirs, &OF_FFMPEG)?;
         let codecs: Vec<&str> = theirs.tracks().map(|track| track.codec.as_str()).collect();
         Ok(Some(format!(
             "ffmpeg finds {} in it, of which a part is in a form that is not known here",

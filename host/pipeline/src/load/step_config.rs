@@ -123,6 +123,7 @@ pub fn destination_config(
     let mut destination = DestinationConfig::new(destination_name(&configured.text), configured.target.clone());
     destination.label.clone_from(&configured.name);
     destination.enabled = configured.enabled;
+    destination.enhanced = configured.enhanced_rtmp;
     destination.resume = resume;
     destination.max_lag = lag;
     destination.guard = guard.clone();

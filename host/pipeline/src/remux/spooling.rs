@@ -9,7 +9,7 @@ use super::{Job, RemuxError, Remuxed};
 use outboard_egress::spool::{ReadyBatch, SequenceHeader, Tag, Track};
 use outboard_media::demux::{Codec, Config};
 use outboard_media::facts::TrackFacts;
-use outboard_media::flv::head::{HEAD_BYTES_MAX, sequence_header};
+use outboard_media::flv::head::{HEAD_BYTES_MAX, four_cc, sequence_header};
 use outboard_media::flv::{BODY_MAX, FlvError, metadata};
 use outboard_media::timeline::AirTime;
 
@@ -85,7 +85,8 @@ fn codec(config: &Config) -> Codec {
 fn told(job: &Job<'_>) -> Vec<u8> {
     let video = job.facts.video.as_ref().map(|track| {
         let (width, height) = track.dimensions;
-        metadata::Video { width, height, frame_rate: frame_rate(track) }
+        let other = [Codec::Hevc, Codec::Av1].into_iter().find(|codec| codec.name() == track.codec);
+        metadata::Video { four_cc: other.and_then(four_cc), width, height, frame_rate: frame_rate(track) }
     });
     // What is copied has the original's rate and channels; what is encoded gets them.
     let audio = job.facts.audio.as_ref().filter(|_| job.has_audio());

@@ -101,6 +101,7 @@ mod tests {
     use async_graphql::{InputType, Value as Given};
     use serde_json::json;
 
+    use super::destinations::EnhancedRtmp;
     use super::source::WhenEnded;
     use super::*;
     use crate::graphql::scalars::BigInt;
@@ -110,7 +111,7 @@ mod tests {
         let patch: Patch = serde_json::from_value(json!({
             "source": { "url": "http://u:pw@o.test/live.m3u8?t=SECRET", "maxBandwidth": 5_000_000, "whenEnded": "stop", "headers": [{ "name": "X-Key", "value": "SECRET" }] },
             "processor": { "url": "https://p.test/ns?key=SECRET", "auth": { "token": "SECRET" }, "inFlight": 2 },
-            "destinations": [{ "url": "rtmp://h.test/live/SECRET", "srsApi": "http://127.0.0.1:1985" }],
+            "destinations": [{ "url": "rtmp://h.test/live/SECRET", "srsApi": "http://127.0.0.1:1985", "enhancedRtmp": "always" }],
             "batchSeconds": 6,
             "keep": { "batches": 3, "maxBytes": 10_000_000_000u64 },
             "stages": { "batching": { "settings": { "batch_seconds": 6 } } },
@@ -123,6 +124,7 @@ mod tests {
         assert_eq!(shown.source.when_ended, Some(WhenEnded::Stop));
         assert!(shown.processor.as_ref().unwrap().has_auth);
         assert_eq!(shown.destinations[0].id, settings.destinations[0].id());
+        assert_eq!(shown.destinations[0].enhanced_rtmp, EnhancedRtmp::Always);
         assert_eq!((shown.batch_seconds, shown.keep.max_bytes), (Some(6), Some(BigInt(10_000_000_000))));
         assert_eq!(shown.stages.batching.settings, Some(json!({ "batch_seconds": 6 })));
         assert!(!format!("{shown:?}").contains("SECRET"), "{shown:?}");
@@ -145,7 +147,7 @@ mod tests {
                     "headerHosts": null,
                     "catchUp": null,
                 },
-                "destinations": [{ "id": "a", "name": null, "enabled": null, "srsApi": null }],
+                "destinations": [{ "id": "a", "name": null, "enabled": null, "srsApi": null, "enhancedRtmp": null }],
                 "stages": { "batching": null, "framing": { "component": null, "settings": null }, "remuxPlanning": {} },
             }),
             json!({

@@ -21,7 +21,7 @@ fn session() -> (Session, DuplexStream) {
         key: "key".into(),
         login: None,
     };
-    (Session::new(Box::new(ours), &target, PATIENCE), theirs)
+    (Session::new(Box::new(ours), &target, Need::default(), PATIENCE), theirs)
 }
 
 /// A control message from the server, on its own chunk stream, so that each has a full header.
