@@ -27,6 +27,7 @@ mod disk_full;
 mod documented;
 mod dry_run;
 mod dry_run_agrees;
+mod dry_run_field;
 mod examples;
 mod from_wit;
 mod fuzzed;

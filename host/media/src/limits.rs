@@ -56,3 +56,5 @@ pub const DEMUX_DATA_BYTES_MAX: usize = 1 << 20;
 pub const DEMUX_BOX_BYTES_MAX: usize = 4 << 20;
 /// Most samples of one fragment (`moof`) of a source; 60 s of AAC at 96 kHz have 5625.
 pub const DEMUX_SAMPLES_MAX: usize = 50_000;
+/// Characters of a segment's file name in messages.
+pub const SEGMENT_NAME_CHARS_MAX: usize = 64;

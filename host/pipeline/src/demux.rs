@@ -27,6 +27,8 @@ mod track;
 // with ffmpeg, and what it reads
 mod inputs;
 mod with_ffmpeg;
+// what a source has, for a dry run
+pub mod survey;
 // a batch's sound on its way to the processor
 mod outgoing;
 // what the step tells
@@ -35,6 +37,7 @@ mod report;
 pub use counts::Counts;
 pub use demuxer::{DemuxStepError, Demuxed, Demuxer};
 use outboard_store::files::names;
+pub use report::by_ffmpeg;
 pub use splitter::{Split, Splitter};
 
 /// Where the packets of a batch are in its files. A track is `None` if it has no file.
@@ -134,6 +137,15 @@ pub fn check_sound(started: Option<&Started>, facts: &BatchFacts) -> Result<(), 
 /// Whether there is a packet of sound: a track may be announced without any.
 pub fn has_sound(facts: &BatchFacts) -> bool {
     facts.audio.as_ref().is_some_and(|track| !track.packets.is_empty())
+}
+
+/// How a track of this codec goes on air, in words. What cannot is refused by [`Splitter::next`].
+pub fn on_air(codec: &str) -> &'static str {
+    match codec {
+        "h264" | "aac" => "goes on air unchanged",
+        "hevc" | "av1" => "goes on air unchanged at destinations that take enhanced RTMP",
+        _ => "is encoded to AAC",
+    }
 }
 
 /// What goes on air is FLV with H.264 and AAC, for every kind of destination: SRS and nginx take nothing else.

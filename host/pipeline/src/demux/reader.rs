@@ -12,7 +12,7 @@ use super::feed::{Feed, Sink};
 use super::track::{TURN, Track, shifts, us};
 use super::{DemuxError, Layout, part};
 use crate::limits::RESUME_SEGMENTS_MAX;
-use outboard_media::demux::{Codec, Config, Packet, Stream, TICKS_PER_SECOND, TrackKind};
+use outboard_media::demux::{Choice, Codec, Config, Packet, Stream, TICKS_PER_SECOND, TrackKind};
 use outboard_media::facts::{BatchFacts, TrackFacts};
 use outboard_media::segment::Segment;
 use outboard_store::files::names;
@@ -35,6 +35,10 @@ pub(super) struct Reader {
     before: Option<Before>,
     /// The last packets before a restart, until others come: their decoding times, in microseconds.
     ends: [Option<i64>; 2],
+    /// What is taken of the source.
+    choice: Choice,
+    /// What of that the source does not have, as far as it was told.
+    unmet: Vec<String>,
 }
 
 /// The segments before a restart.
@@ -79,6 +83,13 @@ pub(super) struct Found {
 }
 
 impl Reader {
+    /// For a new stream, of which this is taken.
+    pub(super) fn new(choice: Choice) -> Self {
+        // Separate sound has programmes of its own.
+        let audio = Choice { program: None, ..choice.clone() };
+        Self { main: Feed::new(choice.clone()), audio: Feed::new(audio), choice, ..Self::default() }
+    }
+
     /// True until the first batch.
     pub(super) fn is_new(&self) -> bool {
         self.next.is_none()
@@ -110,6 +121,7 @@ impl Reader {
         }
         let mut known = false;
         for (n, segment) in segments.iter().enumerate() {
+            batch.counts.at(segment);
             batch.border = n == 0;
             if self.next.is_some_and(|next| next != segment.index) {
                 self.both(&mut batch, Feed::end)?;
@@ -123,6 +135,8 @@ impl Reader {
             for part in &segment.audio {
                 known |= self.audio.part(part, &mut chunk, &mut batch)?;
             }
+            self.main.settle([true, !separate], &mut batch.counts);
+            self.audio.settle([false, separate], &mut batch.counts);
             self.next = Some(segment.index + 1);
         }
         if last {
@@ -136,6 +150,11 @@ impl Reader {
         self.main.settle([true, !separate], &mut counts);
         self.audio.settle([false, separate], &mut counts);
         let sound = if separate { &self.audio } else { &self.main };
+        let unmet: Vec<String> = self.main.unmet[0].iter().chain(&sound.unmet[1]).cloned().collect();
+        if self.unmet != unmet {
+            self.unmet.clone_from(&unmet);
+            counts.unmet = unmet;
+        }
         let [video, audio] = &tracks;
         let moved = shifts(video.first(), audio.first(), [self.main.wraps(), sound.wraps()]);
         let facts = BatchFacts { video: video.facts(moved[0]), audio: audio.facts(moved[1]) };
@@ -196,12 +215,12 @@ impl Reader {
             if segments.is_empty() {
                 break;
             }
-            *self = Self::default();
+            *self = Self::new(self.choice.clone());
             let mut again = Again { ends: before.ends, separate, ..Again::default() };
             if let Err(error) = self.read_again(segments, chunk, &mut again) {
                 // Removed by now. Then what reaches over the border is cut there, and counted.
                 tracing::debug!(%error, "a segment before the first batch is gone");
-                *self = Self::default();
+                *self = Self::new(self.choice.clone());
                 break;
             }
             self.next = Some(first.index);

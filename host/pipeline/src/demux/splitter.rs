@@ -12,7 +12,7 @@ use super::reader::{Before, Found, Reader};
 use super::with_ffmpeg::WithFfmpeg;
 use super::{DemuxError, Layout, check_codecs, part, rename};
 use outboard_ffmpeg::{FfmpegError, Slots};
-use outboard_media::demux::Stream;
+use outboard_media::demux::{Choice, Stream};
 use outboard_media::facts::{BatchFacts, TrackFacts};
 use outboard_media::segment::Segment;
 use outboard_store::files::names;
@@ -21,11 +21,19 @@ use outboard_store::files::names;
 /// 4.6.18.2.6).
 const HE_AAC_RATE_MAX: u32 = 24_000;
 
+/// Sentences about media that cannot be used in an error.
+const DAMAGE_IN_ERROR: usize = 3;
+/// What is told where the settings choose and ffmpeg demuxes.
+const NO_CHOICE: &str =
+    "ffmpeg demuxes the source and takes its first sound: the chosen programme and sound do not apply";
+
 /// Splits batches; keeps what is open from one batch to the next.
 #[derive(Debug)]
 pub struct Splitter {
     reader: Reader,
     with_ffmpeg: WithFfmpeg,
+    /// What is taken of the source.
+    choice: Choice,
     /// ffmpeg splits the rest of the run.
     foreign: bool,
     /// Streams that ffmpeg was asked about and makes no track of either.
@@ -51,10 +59,17 @@ impl Splitter {
         Self {
             reader: Reader::default(),
             with_ffmpeg: WithFfmpeg::new(slots),
+            choice: Choice::default(),
             foreign: false,
             known: Vec::new(),
             decoded: None,
         }
+    }
+
+    /// Takes these programme and streams of a new stream; where it does not have them, the best there are.
+    pub fn choosing(mut self, choice: Choice) -> Self {
+        (self.reader, self.choice) = (Reader::new(choice.clone()), choice);
+        self
     }
 
     /// Splits segments that nothing comes before and nothing follows, into files in `dir`, which exists.
@@ -62,9 +77,9 @@ impl Splitter {
     /// # Errors
     /// [`DemuxError`]: they cannot be split; no file has its name.
     pub async fn split(&mut self, segments: &[Segment], dir: &Path) -> Result<BatchFacts, DemuxError> {
-        (self.reader, self.foreign) = (Reader::default(), false);
+        (self.reader, self.foreign) = (Reader::new(self.choice.clone()), false);
         let split = self.next(segments, true, dir).await;
-        self.reader = Reader::default();
+        self.reader = Reader::new(self.choice.clone());
         Ok(split?.facts)
     }
 
@@ -102,9 +117,8 @@ impl Splitter {
         if let Some(why) = self.is_foreign(segments, &found).await? {
             return self.hand_over(segments, dir, why).await;
         }
-        if found.facts.packets() == 0 && found.encrypted {
-            let why = "the source is encrypted inside its segments: only AES-128 with plain keys can be read";
-            return Err(DemuxError::Unsupported(why.into()));
+        if found.facts.packets() == 0 {
+            nothing(&found)?;
         }
         check_codecs(&found.facts)?;
         if let Some(audio) = &mut found.facts.audio {
@@ -175,11 +189,30 @@ impl Splitter {
     async fn hand_over(&mut self, segments: &[Segment], dir: &Path, why: String) -> Result<Split, DemuxError> {
         let facts = self.with_ffmpeg.split(segments, dir).await?;
         // What is open ends here.
-        let counts = Counts { handed_to_ffmpeg: Some(why), ..self.reader.finish() };
+        let mut counts = Counts { handed_to_ffmpeg: Some(why), ..self.reader.finish() };
+        if self.choice != Choice::default() {
+            counts.unmet.push(NO_CHOICE.to_owned());
+        }
         let split = commit(Split { facts, layout: None, counts }, dir).await?;
         self.foreign = true;
         Ok(split)
     }
+}
+
+/// Says why nothing of a batch can be used, where that is known.
+fn nothing(found: &Found) -> Result<(), DemuxError> {
+    let Found { encrypted, counts, .. } = found;
+    if *encrypted {
+        let streams = counts.streams.last().map(|streams| format!(" ({streams})")).unwrap_or_default();
+        return Err(DemuxError::Unsupported(format!(
+            "the source is encrypted inside its segments{streams}: only AES-128 with plain keys can be read"
+        )));
+    }
+    let damage: Vec<&str> = counts.damage.iter().take(DAMAGE_IN_ERROR).map(String::as_str).collect();
+    if damage.is_empty() {
+        return Ok(());
+    }
+    Err(DemuxError::Unsupported(format!("nothing of the source can be used: {}", damage.join("; "))))
 }
 
 /// Gives the files their names.

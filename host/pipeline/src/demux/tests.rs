@@ -4,6 +4,7 @@ mod against_ffmpeg;
 mod cuts;
 mod field;
 mod stream;
+mod survey;
 
 use super::*;
 use outboard_media::facts::{Packet, TrackFacts};
