@@ -11,7 +11,7 @@ use outboard_media::demux::TrackKind;
 use outboard_media::facts::{BatchFacts, TrackFacts};
 use outboard_media::segment::Segment;
 use outboard_pipeline::demux::survey::{Seen, Survey};
-use outboard_pipeline::demux::{Counts, Split, Splitter, by_ffmpeg, check_sound, on_air};
+use outboard_pipeline::demux::{Counts, Encoded, Split, Splitter, by_ffmpeg, check_sound, on_air};
 use outboard_pipeline::load::source_choice;
 use outboard_pipeline::settings::PipelineConfig;
 
@@ -64,10 +64,11 @@ pub(super) async fn look(
 
 /// What a run would tell of the batch.
 fn told(counts: Counts) -> Vec<String> {
-    let Counts { damage, notices, more_notices, unmet, handed_to_ffmpeg, .. } = counts;
+    let Counts { damage, notices, more_notices, unmet, handed_to_ffmpeg, encoded, .. } = counts;
     let more = (more_notices > 0).then(|| format!("{more_notices} more of this"));
     let handed = handed_to_ffmpeg.as_deref().map(by_ffmpeg);
-    handed.into_iter().chain(unmet).chain(damage).chain(notices).chain(more).collect()
+    let encoded = encoded.as_ref().map(Encoded::words);
+    handed.into_iter().chain(encoded).chain(unmet).chain(damage).chain(notices).chain(more).collect()
 }
 
 /// Which sound is taken of several, and of which programme.
@@ -119,11 +120,15 @@ fn describe(segments: &[Segment], facts: &BatchFacts, survey: &Survey, media: &M
     });
     let audio = facts.audio.as_ref().map(|track| {
         let words = format!("{} with {} Hz and {} channels", track.codec, track.sample_rate, track.channels);
+        let how = match track.encoded_from.as_str() {
+            "" => on_air(&track.codec).to_owned(),
+            from => format!("is encoded from {from}"),
+        };
         let facts = json!({
             "codec": track.codec, "sampleRateHz": track.sample_rate, "channels": track.channels,
             "bitsPerSecond": media.audio_bits_per_second,
         });
-        (format!("{words} {}", on_air(&track.codec)), facts)
+        (format!("{words} {how}"), facts)
     });
     let tracks: Vec<&str> = video.iter().chain(&audio).map(|(words, _)| words.as_str()).collect();
     let fetched = match segments.len() {
