@@ -28,6 +28,7 @@ mod disk_full;
 mod documented;
 mod dry_run;
 mod dry_run_agrees;
+mod dry_run_field;
 mod examples;
 mod field;
 mod from_wit;

@@ -2,12 +2,13 @@
 //!
 //! In: settings that were checked already ([`outboard_pipeline::settings`]). Out: a [`Validation`]: one [`Check`] for each thing that
 //! was looked at, problems with stages' settings under their paths, and a summary in plain words. The playlist is
-//! fetched and one segment of it, the processor is connected to and left, RTMP servers are spoken to up to `publish`,
+//! fetched and its first segments, the processor is connected to and left, RTMP servers are spoken to up to `publish`,
 //! stages are opened and dropped. Nothing of it is kept and nothing that runs is touched: no fragment is sent, no stream
 //! key named. All checks run at once, each within its own limit ([`crate::limits`], section dry run). No text holds a
 //! secret.
 
 mod destination;
+mod media;
 mod processor;
 mod source;
 mod stages;

@@ -65,3 +65,5 @@ pub const DEMUX_SAMPLES_MAX: usize = 50_000;
 pub const INDEX_BOXES_MAX: usize = 600_000;
 /// Most packets that are listed of one file.
 pub const INDEX_PACKETS_MAX: usize = 200_000;
+/// Characters of a segment's file name in messages.
+pub const SEGMENT_NAME_CHARS_MAX: usize = 64;

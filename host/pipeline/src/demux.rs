@@ -32,6 +32,8 @@ mod encoded;
 // with ffmpeg, and what it reads
 mod inputs;
 mod with_ffmpeg;
+// what a source has, for a dry run
+pub mod survey;
 // a batch's sound on its way to the processor
 mod outgoing;
 // what the step tells
@@ -41,6 +43,7 @@ pub use counts::Counts;
 pub use demuxer::{DemuxStepError, Demuxed, Demuxer};
 pub use encoded::Encoded;
 use outboard_store::files::names;
+pub use report::by_ffmpeg;
 pub use splitter::{Split, Splitter};
 pub use waiting::Waiting;
 
@@ -154,6 +157,14 @@ const OURS: Carried =
     Carried { video: &["h264", "hevc", "av1"], audio: &["aac", "mp3", "mp2", "mp1", "ac3", "eac3", "opus"] };
 /// Where ffmpeg demuxes.
 const OF_FFMPEG: Carried = Carried { video: &["h264"], audio: &["aac"] };
+
+/// How a track of this codec goes on air, in words. What cannot is refused by [`Splitter::next`].
+pub fn on_air(codec: &str) -> &'static str {
+    match codec {
+        "hevc" | "av1" => "goes on air unchanged at destinations that take enhanced RTMP",
+        _ => "goes on air unchanged",
+    }
+}
 
 /// Whether a batch can go on air. What each destination takes is its own matter.
 fn check_codecs(facts: &BatchFacts, carried: &Carried) -> Result<(), DemuxError> {

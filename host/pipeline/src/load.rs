@@ -47,7 +47,7 @@ pub use error::LoadError;
 pub use identity::destination_name;
 pub use identity::identity;
 pub use stages::{batch_seconds, bundled_or_file, component_of, opening, stage_settings};
-pub use step_config::{cushion, destination_config, exchange_config, keep, lag, pace_of, source_config};
+pub use step_config::{cushion, destination_config, exchange_config, keep, lag, pace_of, source_choice, source_config};
 
 impl Pipeline {
     /// Opens a pipeline; goes on with an unfinished run of the same stream and source. `batches`: stop after so many.
@@ -149,7 +149,7 @@ impl Pipeline {
                 clock: clock.clone(),
             },
             demuxer: Demuxer {
-                splitter: Splitter::new(slots.clone()),
+                splitter: Splitter::new(slots.clone()).choosing(source_choice(&config)),
                 waiting: Waiting::default(),
                 before: last_before(&resumed, waiting.first()),
                 timeline: resumed.timeline.clone().unwrap_or_default(),

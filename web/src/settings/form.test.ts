@@ -8,6 +8,8 @@ const THERE: SettingsFactsFragment = {
     backupUrl: null,
     maxBandwidth: 5_000_000,
     resolution: null,
+    audio: { pid: null, language: "de", codec: null, name: null },
+    program: null,
     whenEnded: null,
     catchUp: null,
     liveEdge: null,
@@ -49,6 +51,14 @@ describe("a change", () => {
       cushionSeconds: null,
     });
     expect(change({ processorUrl: "" })).toEqual({ processor: null });
+  });
+
+  it("sends a choice of audio as a whole, and none where all of it was emptied", () => {
+    expect(change({ audioPid: "257" })).toEqual({
+      source: { audio: { pid: 257, language: "de", codec: null, name: null } },
+    });
+    expect(change({ audioLanguage: " " })).toEqual({ source: { audio: null } });
+    expect(change({ program: "2" })).toEqual({ source: { program: 2 } });
   });
 
   it("sends what is kept as a whole, in the server's units", () => {

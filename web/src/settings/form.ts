@@ -50,6 +50,11 @@ export interface SettingsForm {
   backupUrl: string;
   maxBandwidth: string;
   resolution: string;
+  audioLanguage: string;
+  audioName: string;
+  audioPid: string;
+  audioCodec: string;
+  program: string;
   /** Empty: the default. */
   whenEnded: WhenEnded | "";
   /** Empty: the default. */
@@ -102,6 +107,11 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
     backupUrl: shown(source?.backupUrl),
     maxBandwidth: shown(source?.maxBandwidth),
     resolution: shown(source?.resolution),
+    audioLanguage: shown(source?.audio?.language),
+    audioName: shown(source?.audio?.name),
+    audioPid: shown(source?.audio?.pid),
+    audioCodec: shown(source?.audio?.codec),
+    program: shown(source?.program),
     whenEnded: source?.whenEnded ?? "",
     catchUp: source?.catchUp ?? "",
     liveEdge: shown(source?.liveEdge),
@@ -136,6 +146,8 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
 /** Number fields: their paths, labels, and ranges (host/config/src/lib.rs), in their own units. */
 const NUMBERS = {
   maxBandwidth: { path: "source.maxBandwidth", label: "Highest bit rate", from: 1, whole: true },
+  audioPid: { path: "source.audio.pid", label: "PID of the audio", from: 1, to: 4_294_967_295, whole: true },
+  program: { path: "source.program", label: "Programme", from: 1, to: 65_535, whole: true },
   liveEdge: { path: "source.liveEdge", label: "Segments behind live", from: 1, to: 1000, whole: true },
   inFlight: { path: "processor.inFlight", label: "Fragments in flight", from: 1, to: 16, whole: true },
   batchSeconds: { path: "batchSeconds", label: "Batch length in seconds", from: 2, to: 120, whole: true },
@@ -175,11 +187,23 @@ export function toInput(typed: SettingsForm, before: SettingsForm): PipelineSett
     return value === null ? null : Number(value) * by;
   };
   const differs = (field: keyof SettingsForm) => JSON.stringify(now[field]) !== JSON.stringify(before[field]);
+  // A choice of audio is replaced as a whole.
+  const audio = {
+    pid: number("audioPid"),
+    language: text("audioLanguage"),
+    codec: text("audioCodec"),
+    name: text("audioName"),
+  };
+  const chooses = Object.values(audio).some((value) => value !== null);
   const source = {
     ...(changed("sourceUrl") && { url: text("sourceUrl") ?? "" }),
     ...(changed("backupUrl") && { backupUrl: text("backupUrl") }),
     ...(changed("maxBandwidth") && { maxBandwidth: number("maxBandwidth") }),
     ...(changed("resolution") && { resolution: text("resolution") }),
+    ...((["audioPid", "audioLanguage", "audioCodec", "audioName"] as const).some(changed) && {
+      audio: chooses ? audio : null,
+    }),
+    ...(changed("program") && { program: number("program") }),
     ...(changed("whenEnded") && { whenEnded: now.whenEnded || null }),
     ...(changed("catchUp") && { catchUp: now.catchUp || null }),
     ...(changed("liveEdge") && { liveEdge: number("liveEdge") }),

@@ -50,6 +50,8 @@ fn a_source_is_changed_by_a_restart() {
     assert_eq!(effect(|new| new.source.backup_url = Some("http://b.test/x".to_owned())), restart("source.backupUrl"));
     assert_eq!(effect(|new| new.source.max_bandwidth = Some(1)), restart("source.maxBandwidth"));
     assert_eq!(effect(|new| new.source.resolution = Some("1x1".to_owned())), restart("source.resolution"));
+    assert_eq!(effect(|new| new.source.audio.pid = Some(257)), restart("source.audio"));
+    assert_eq!(effect(|new| new.source.program = Some(2)), restart("source.program"));
     assert_eq!(effect(|new| new.source.headers = header()), restart("source.headers"));
     let (live, paths, anew) = effect(|new| new.source.live_edge = Some(2));
     assert_eq!((live, paths, anew), (vec![Part::Beside], vec![], false), "a stream that runs has begun");
