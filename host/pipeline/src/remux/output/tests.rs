@@ -129,6 +129,7 @@ async fn a_range_of_the_view_is_that_of_the_file() {
     let (file, view) = (std::fs::read(case.output(0)).unwrap(), case.view(0));
     assert_eq!(view.length(), file.len() as u64);
     assert_eq!(view.length(), view.head().end());
+    assert_eq!(Head::read(&case.output(0)).unwrap().as_ref(), Some(view.head()), "as it is written in the bytes");
     let mut reader = Reader::default();
     let mut read = |at: usize, length: usize| {
         let mut bytes = vec![0; length];
