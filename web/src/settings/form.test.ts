@@ -68,7 +68,9 @@ describe("a change", () => {
     expect(change({ keepOutput: true })).toEqual({
       keep: { batches: 30, maxAgeSeconds: 7200, maxBytes: null, output: true },
     });
-    expect(change({ keepBatches: "" })).toEqual({ keep: { batches: null, maxAgeSeconds: 7200, maxBytes: null, output: false } });
+    expect(change({ keepBatches: "" })).toEqual({
+      keep: { batches: null, maxAgeSeconds: 7200, maxBytes: null, output: false },
+    });
   });
 
   it("names destinations that stay by their id, without their hidden keys", () => {

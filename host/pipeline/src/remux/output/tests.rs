@@ -5,6 +5,7 @@ use std::process::Command;
 use super::super::testing::{Line, Media, PICTURE, SOUND};
 use super::series::Series;
 use super::*;
+use outboard_base::room::Room;
 use outboard_media::facts::BatchFacts;
 use outboard_store::files::{Storage, names};
 
@@ -129,6 +130,7 @@ async fn a_range_of_the_view_is_that_of_the_file() {
     let (file, view) = (std::fs::read(case.output(0)).unwrap(), case.view(0));
     assert_eq!(view.length(), file.len() as u64);
     assert_eq!(view.length(), view.head().end());
+    assert_eq!(Head::read(&case.output(0)).unwrap().as_ref(), Some(view.head()), "as it is written in the bytes");
     let mut reader = Reader::default();
     let mut read = |at: usize, length: usize| {
         let mut bytes = vec![0; length];
@@ -194,4 +196,35 @@ async fn a_file_that_cannot_be_written_leaves_nothing() {
     assert!(kept::write(&dir).is_err());
     let left = |name: &str| dir.join(name).exists();
     assert!(!left(names::OUTPUT) && !left("output.fmp4.part") && left(names::AIR_INDEX));
+}
+
+#[tokio::test]
+async fn outputs_become_files_where_they_are_wanted_one_after_another() {
+    let media = Media::ts(&format!("{PICTURE}{SOUND}"));
+    let mut case = case();
+    for segment in &media.segments {
+        case.line.batch(std::slice::from_ref(segment), false).await;
+    }
+    let dirs: Vec<PathBuf> = (0..3).map(|number| case.line.files.batch(number)).collect();
+    let wanted = kept::Wanted::default();
+    let keeper = || kept::Keeper::new(wanted.clone(), Room::default());
+    let mut idle = keeper();
+    idle.write(0, dirs[0].clone());
+    idle.finish().await;
+    assert!(!dirs[0].join(names::OUTPUT).exists(), "nobody asked for it");
+    wanted.set(true);
+    let mut keeper = keeper();
+    for (number, dir) in (0..).zip(&dirs) {
+        keeper.write(number, dir.clone());
+    }
+    // One that is gone is no harm to the others.
+    keeper.write(9, case.line.files.batch(9));
+    keeper.finish().await;
+    for (number, dir) in (0..).zip(&dirs) {
+        let view = case.view(number);
+        let mut bytes = vec![0; view.length() as usize];
+        Reader::default().read(&view, 0, &mut bytes).unwrap();
+        assert!(std::fs::read(dir.join(names::OUTPUT)).unwrap() == bytes, "{number}");
+        assert!(!dir.join("output.fmp4.part").exists());
+    }
 }
