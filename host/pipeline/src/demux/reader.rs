@@ -105,6 +105,8 @@ impl Reader {
 
     /// What was before the first batch.
     pub(super) fn after(&mut self, before: Before) {
+        self.separate = before.segments.iter().any(|segment| !segment.audio.is_empty());
+        self.heard = self.separate;
         self.before = Some(before);
     }
 

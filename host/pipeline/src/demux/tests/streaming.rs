@@ -75,6 +75,27 @@ async fn separate_sound_moves_with_its_segments() {
     check(&stream, 2, "separate sound").await;
 }
 
+/// Not each segment has a part of the separate sound: its own segments may be longer. The main input's sound is taken once
+/// a whole batch had none.
+#[tokio::test]
+async fn separate_sound_stays_the_sound_until_a_batch_has_none_of_it() {
+    let segments = Pack::default().segments(&units(&clip()));
+    assert!(segments.len() >= 5);
+    let mut stream = Stream::ts(&segments[..5]);
+    for at in [0, 2] {
+        let name = format!("beside-{at}.ts");
+        stream.beside(at, &name, &made(SOUND, "-ar 48000 -b:a 64k -t 2", &name), Container::MpegTs, None);
+    }
+    for restart in [false, true] {
+        let rates: Vec<Option<u32>> = {
+            let batches = stream.through(&[1, 1, 1, 1, 1], restart).await;
+            batches.iter().map(|batch| batch.facts.audio.as_ref().map(|audio| audio.sample_rate)).collect()
+        };
+        assert_eq!(rates[..4], [Some(48_000), None, Some(48_000), None], "restart {restart}");
+        assert_eq!(rates[4], if restart { None } else { Some(44_100) }, "restart {restart}");
+    }
+}
+
 /// Another configuration of the sound in the middle of what moves.
 #[tokio::test]
 async fn configurations_move_with_their_packets() {
