@@ -22,6 +22,7 @@ pub mod splitter;
 // the segments of the open batch
 mod waiting;
 // in the process: the demuxers of a run, an input of them, the open batch, a track of it, what is counted
+mod codecs;
 mod counts;
 mod feed;
 mod open;

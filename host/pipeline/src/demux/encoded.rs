@@ -13,7 +13,7 @@ use crate::levels;
 use crate::limits::ENCODED_BYTES_MAX;
 use outboard_ffmpeg::{FfmpegError, Slots};
 use outboard_media::adts;
-use outboard_media::demux::{AudioConfig, Codec, Config, Key, Packet, TICKS_PER_SECOND, Timing, TrackKind};
+use outboard_media::demux::{AudioConfig, Config, Key, Packet, TICKS_PER_SECOND, Timing, TrackKind};
 use outboard_media::facts::{self, BatchFacts, TrackFacts};
 use outboard_media::fmp4::writer::Writer;
 use outboard_media::layout::TrackLayout;
@@ -28,7 +28,8 @@ mod with_ffmpeg;
 // after a restart
 mod before;
 
-use super::track::{TURN, audio_name, us};
+use super::codecs::{audio_name, is_encoded};
+use super::track::{TURN, us};
 use before::Before;
 use frames::Frame;
 use run::Run;
@@ -80,11 +81,6 @@ pub(super) struct Encoder {
     open: Option<Run>,
     /// Until the first batch: what was before a restart.
     before: Option<Before>,
-}
-
-/// Whether sound in this codec is decoded and encoded to AAC.
-pub(super) fn is_encoded(codec: Codec) -> bool {
-    matches!(codec, Codec::MpegAudio | Codec::Ac3 | Codec::Eac3 | Codec::Opus)
 }
 
 /// A part of a batch's sound.

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::DemuxError;
-use super::encoded::is_encoded;
+use super::codecs::{audio_name, is_encoded};
 use crate::limits::BATCH_PACKETS_MAX;
 use outboard_media::demux::{Codec, Config, Key, Packet, TICKS_PER_SECOND, Timing, TrackKind};
 use outboard_media::facts::{self, TrackFacts};
@@ -279,15 +279,6 @@ fn is_written(config: &Config) -> bool {
     match config {
         Config::Video(video) => matches!(video.codec, Codec::H264 | Codec::Hevc | Codec::Av1),
         Config::Audio(audio) => audio.codec == Codec::Aac || is_encoded(audio.codec),
-    }
-}
-
-/// ffmpeg's name of the codec.
-pub(super) fn audio_name(codec: Codec, layer: u8) -> &'static str {
-    match (codec, layer) {
-        (Codec::MpegAudio, 1) => "mp1",
-        (Codec::MpegAudio, 2) => "mp2",
-        _ => codec.name(),
     }
 }
 
