@@ -28,7 +28,7 @@ fn key_frames_are_held_against_the_batch() {
     let stream = Stream::ts(&segments[..2]);
     let good = survey(&stream, 1000 * MS);
     assert_eq!((good.key_frames, &good.warnings[..]), (Some(GROUP), &[][..]));
-    assert_eq!(words(&good), ["PID 256: h264 true", "PID 257: aac true"]);
+    assert_eq!(words(&good), ["PID 256: h264 true", "PID 257: aac (deu) true"]);
     let short = survey(&stream, 500 * MS);
     assert_eq!(short.warnings.len(), 1, "{short:?}");
     assert!(short.warnings[0].starts_with("PID 256: key frames are 0.8 s apart, and a batch has 0.5 s;"), "{short:?}");
