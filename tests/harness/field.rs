@@ -56,9 +56,18 @@ pub fn made(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let new = || {
         let path = tempfile::Builder::new().prefix("outboard-field-").tempdir().unwrap().keep().join("clip.ts");
         make(&path);
+        let has = ["v", "a"].map(|stream| !crate::media::packets(&path, stream).is_empty());
+        // Which of two sounds is taken is not the question.
+        if is_transport(&path) && crate::media::packets(&path, "a:1").is_empty() {
+            crate::differential::agree(std::slice::from_ref(&path), has);
+        }
         path
     };
     one.get_or_init(new).clone()
+}
+
+fn is_transport(path: &Path) -> bool {
+    std::fs::read(path).unwrap().first() == Some(&0x47)
 }
 
 /// Cuts a file into segments of `seconds`, `dir/<name><n>.ts`, with ffmpeg's HLS muxer and these further arguments.

@@ -8,6 +8,7 @@ pub mod authored;
 pub mod browser;
 pub mod clients;
 pub mod compiled;
+pub mod differential;
 pub mod door;
 pub mod drivers;
 pub mod field;

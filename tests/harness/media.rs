@@ -15,6 +15,8 @@ use axum::{Router, routing::get};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::differential;
+
 /// The content and the encoding of a clip.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Clip {
@@ -45,7 +47,8 @@ impl Clip {
         Self { seconds, size: Some((320, 180)), sound: true, flash: false, tone: 440 }
     }
 
-    /// The folder with `segment-<n>.ts`, encoded on first use and kept for the whole test run.
+    /// The folder with `segment-<n>.ts`, encoded on first use and kept for the whole test run. Our demuxer reads the same of it
+    /// as ffmpeg's, or the test stops.
     pub fn segments(&self) -> PathBuf {
         static MADE: OnceLock<Mutex<HashMap<Clip, PathBuf>>> = OnceLock::new();
         let mut made = MADE.get_or_init(Mutex::default).lock().unwrap();
@@ -75,6 +78,8 @@ impl Clip {
         arguments.extend(["-hls_time".into(), SEGMENT_SECONDS.to_string()]);
         arguments.push(dir.join("list.m3u8").display().to_string());
         ffmpeg(&arguments);
+        let segments = (0..seconds.div_ceil(SEGMENT_SECONDS)).map(|n| dir.join(format!("segment-{n}.ts")));
+        differential::agree(&segments.collect::<Vec<_>>(), [self.size.is_some(), self.sound]);
         dir
     }
 }
