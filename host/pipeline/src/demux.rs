@@ -169,16 +169,17 @@ pub fn on_air(codec: &str) -> &'static str {
 
 /// Whether a batch can go on air. What each destination takes is its own matter.
 fn check_codecs(facts: &BatchFacts, carried: &Carried) -> Result<(), DemuxError> {
-    let unsupported = |what: &str, codec: &str, right: &[&str]| {
-        let right = in_words(right);
+    // What our own demuxer takes is named, except where only ffmpeg's way stands between a codec and air.
+    let unsupported = |what: &str, codec: &str, right: &[&str], ours: &[&str]| {
+        let right = in_words(if ours.contains(&codec) { right } else { ours });
         Err(DemuxError::Unsupported(format!("the source's {what} codec is {codec}: only {right} can go on air")))
     };
     match (&facts.video, &facts.audio) {
         (Some(video), _) if !carried.video.contains(&video.codec.as_str()) => {
-            unsupported("video", &video.codec, carried.video)
+            unsupported("video", &video.codec, carried.video, OURS.video)
         }
         (_, Some(audio)) if !carried.audio.contains(&audio.codec.as_str()) => {
-            unsupported("audio", &audio.codec, carried.audio)
+            unsupported("audio", &audio.codec, carried.audio, OURS.audio)
         }
         (None, None) => Err(DemuxError::Unsupported("the source has no supported video or audio".into())),
         _ => Ok(()),
