@@ -65,3 +65,61 @@ pub(super) fn start_clock(clock: &AirClock, spool: &Spool, positions: &[Option<P
     let from_ms = furthest.unwrap_or(oldest.start_ms).max(oldest.start_ms);
     clock.start(from_ms, tokio::time::Instant::now() + START_AFTER_RESTART);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remux::testing::{Line, Media, PICTURE, SOUND};
+    use outboard_store::files::{Storage, names};
+
+    fn row(number: u64, step: Step) -> BatchRow {
+        BatchRow {
+            number,
+            step,
+            segments: Vec::new(),
+            discontinuity: false,
+            complete_ms: 0,
+            timeline: None,
+            outcome: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn batches_go_straight_to_air_up_to_the_first_whose_index_cannot_be_used() {
+        let media = Media::ts(&format!("{PICTURE}{SOUND}"));
+        let storage = tempfile::tempdir().unwrap();
+        let files = Storage::open(storage.path()).unwrap().stream("default", "tv").unwrap();
+        let mut line = Line::new(files.clone());
+        let mut made = Vec::new();
+        for segment in &media.segments {
+            made.push(line.batch(std::slice::from_ref(segment), false).await);
+        }
+        let mut steps = [Step::OnAir, Step::Remuxed, Step::Remuxed];
+        let numbers = |steps: [Step; 3]| {
+            let batches = (0..).zip(steps).map(|(number, step)| row(number, step)).collect();
+            let (ready, waiting) = reload_ready(&files, &Resumed { batches, ..Resumed::default() });
+            for (found, made) in ready.iter().zip(&made) {
+                assert_eq!((&found.video, &found.audio, &found.metadata), (&made.video, &made.audio, &made.metadata));
+                assert_eq!((found.start_ms, found.end_ms), (made.start_ms, made.end_ms));
+            }
+            let waiting: Vec<u64> = waiting.iter().map(|row| row.number).collect();
+            (ready.iter().map(|batch| batch.number).collect::<Vec<_>>(), waiting)
+        };
+        assert_eq!(numbers(steps), (vec![0, 1, 2], vec![]));
+        let index = files.batch(1).join(names::AIR_INDEX);
+        let whole = std::fs::read(&index).unwrap();
+        // Cut off, of another batch, and gone: each is remuxed again, and so are those behind it.
+        let other = std::fs::read(files.batch(2).join(names::AIR_INDEX)).unwrap();
+        for damaged in [&whole[..whole.len() / 2], &other] {
+            std::fs::write(&index, damaged).unwrap();
+            assert_eq!(numbers(steps), (vec![0], vec![1, 2]));
+        }
+        std::fs::remove_file(&index).unwrap();
+        assert_eq!(numbers(steps), (vec![0], vec![1, 2]));
+        std::fs::write(&index, &whole).unwrap();
+        steps[2] = Step::Decided;
+        assert_eq!(numbers(steps), (vec![0, 1], vec![2]), "not ready before the journal says so");
+        std::fs::write(files.batch(0).join(names::VIDEO), [0; 100]).unwrap();
+        assert_eq!(numbers(steps), (vec![], vec![0, 1, 2]), "its packets are not in the file");
+    }
+}

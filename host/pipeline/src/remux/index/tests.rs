@@ -91,8 +91,9 @@ fn what_is_torn_or_damaged_is_not_used() {
 /// Whoever can write an index can also write its checksum.
 #[test]
 fn what_its_files_do_not_have_is_refused() {
+    type Change<'a> = &'a dyn Fn(&mut StoredIndex);
     let dir = folder();
-    let refused = |change: &dyn Fn(&mut StoredIndex)| {
+    let refused = |change: Change<'_>| {
         let mut stored = index(dir.path()).stored(dir.path()).unwrap();
         change(&mut stored);
         let payload = postcard::to_allocvec(&stored).unwrap();
@@ -101,7 +102,7 @@ fn what_its_files_do_not_have_is_refused() {
         AirIndex::read(dir.path()).map(|_| ()).map_err(|error| error.to_string())
     };
     assert_eq!(refused(&|_| {}), Ok(()));
-    let cases: [(&dyn Fn(&mut StoredIndex), &str); 9] = [
+    let cases: [(Change<'_>, &str); 9] = [
         (&|index| index.audio.packets[8].0 += 71, "has a packet at 191 of 10 bytes, and audio.fmp4 has 200"),
         (&|index| index.audio.packets[0].0 = -1, "has a packet at 18446744073709551615 of 10 bytes"),
         (&|index| index.video.packets[0].1 = u32::MAX, "of 4294967295 bytes, and video.fmp4 has 200"),
