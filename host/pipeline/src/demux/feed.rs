@@ -9,11 +9,15 @@ use std::path::{Path, PathBuf};
 
 use super::DemuxError;
 use super::counts::{Counts, Told};
+use super::track::{TURN, us};
 use crate::limits::SEGMENT_READ_BYTES;
 use outboard_media::demux::{
-    Choice, Config, Demuxer, Event, Packet, Reason, Stream, TELLING_BYTES, TrackKind, Witness,
+    Choice, Config, Demuxer, Event, Packet, Reason, Stream, TELLING_BYTES, TICKS_PER_SECOND, TrackKind, Witness,
 };
 use outboard_media::segment::{Container, Part};
+
+/// Times that differ by less are those of one packet, in microseconds.
+const SAME_US: i64 = 1000;
 
 /// Takes the packets of an input.
 pub(super) trait Sink {
@@ -162,4 +166,24 @@ impl Feed {
         let audio = self.witness().audio;
         packed && audio.packets.units == 0 && audio.unused(Reason::NoTime).units > 0
     }
+}
+
+/// The place of a track in a pair: pictures, then sound.
+pub(super) fn index(kind: TrackKind) -> usize {
+    usize::from(kind == TrackKind::Audio)
+}
+
+/// Pictures come from the main input, sound from the separate one if there is one.
+pub(super) fn is_wanted(kind: TrackKind, separate: bool, beside: bool) -> bool {
+    match kind {
+        TrackKind::Video => !beside,
+        TrackKind::Audio => beside == separate,
+    }
+}
+
+/// Whether a packet has this decoding time, in microseconds and perhaps another turn of the source's clock.
+pub(super) fn is_at(packet: &Packet, end_us: i64) -> bool {
+    let turn = us(TURN, TICKS_PER_SECOND);
+    let off = (us(packet.dts, TICKS_PER_SECOND) - end_us).rem_euclid(turn);
+    off.min(turn - off) < SAME_US
 }

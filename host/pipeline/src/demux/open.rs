@@ -7,8 +7,7 @@
 use std::path::Path;
 
 use super::counts::Counts;
-use super::feed::Sink;
-use super::reader::{index, is_at, is_wanted};
+use super::feed::{Sink, index, is_at, is_wanted};
 use super::track::{self, Track, shifts};
 use super::{DemuxError, Layout, part};
 use outboard_media::demux::{Config, Packet};

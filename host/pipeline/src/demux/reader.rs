@@ -9,19 +9,16 @@ use std::collections::VecDeque;
 use super::DemuxError;
 use super::Layout;
 use super::counts::Counts;
-use super::feed::{Feed, Sink};
+use super::feed::{Feed, Sink, index, is_at, is_wanted};
 use super::open::Open;
-use super::track::{TURN, us};
 use crate::limits::RESUME_SEGMENTS_MAX;
-use outboard_media::demux::{Choice, Codec, Config, Packet, Stream, TICKS_PER_SECOND, TrackKind};
+use outboard_media::demux::{Choice, Codec, Config, Packet, Stream};
 use outboard_media::facts::{BatchFacts, TrackFacts};
 use outboard_media::segment::Segment;
 
 /// Packets of a track that may come out of the last segment before a restart and were not in the batch before: the
 /// demuxer then waited for their end.
 const KEPT: usize = 8;
-/// Times that differ by less are those of one packet, in microseconds.
-const SAME_US: i64 = 1000;
 
 /// The state between two segments.
 #[derive(Debug, Clone, Default)]
@@ -333,25 +330,6 @@ impl Sink for Rest {
     fn counts(&mut self) -> &mut Counts {
         &mut self.counts
     }
-}
-
-pub(super) fn index(kind: TrackKind) -> usize {
-    usize::from(kind == TrackKind::Audio)
-}
-
-/// Pictures come from the main input, sound from the separate one if there is one.
-pub(super) fn is_wanted(kind: TrackKind, separate: bool, beside: bool) -> bool {
-    match kind {
-        TrackKind::Video => !beside,
-        TrackKind::Audio => beside == separate,
-    }
-}
-
-/// Whether a packet has this decoding time, in microseconds and perhaps another turn of the source's clock.
-pub(super) fn is_at(packet: &Packet, end_us: i64) -> bool {
-    let turn = us(TURN, TICKS_PER_SECOND);
-    let off = (us(packet.dts, TICKS_PER_SECOND) - end_us).rem_euclid(turn);
-    off.min(turn - off) < SAME_US
 }
 
 /// Streams that are not taken and may be what is missing.
