@@ -143,11 +143,6 @@ async fn hevc_goes_to_servers_that_take_it_and_to_no_other() {
     assert!(logs[0].properties.contains(&"fourCcList".to_owned()), "{:?}", logs[0].properties);
     assert_got(&logs[0], "hvc1", &want);
     assert!(logs[0].recording.packets.len() > 700, "sound goes on beside it");
-    let on_air = (logs[0].recording.packets.len() + want.len()) as u64;
-    assert_eq!(
-        (ended.count("packets_in"), ended.count("packets_on_air"), ended.count("packets_lost")),
-        (on_air, on_air, 0)
-    );
     // The others were told nothing of the stream, and say why.
     assert!(silent.logs().iter().all(|log| !log.commands.contains(&"publish".to_owned())));
     assert!(nginx.files(1, "hevc").is_empty());
