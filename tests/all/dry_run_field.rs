@@ -107,7 +107,7 @@ fn cases(dir: &Path) -> Vec<Case> {
     silent[1] = without(&silent[1], |packet| pid(packet) == 257);
     let mut tables = plain.clone();
     tables[1] = without(&tables[1], |packet| !matches!(pid(packet), 256 | 257));
-    let other = encode(dir, "other", &both, &format!("{H264} {aac} -mpegts_start_pid 356"));
+    let other = piece(dir, &both, &format!("{H264} {aac} -mpegts_start_pid 356"), 2);
     let long = encode(dir, "long", &both, &format!("{H264} {aac} -g 250 -keyint_min 250 -hls_flags split_by_time"));
     let slow = encode(
         dir,
@@ -170,8 +170,12 @@ fn cases(dir: &Path) -> Vec<Case> {
         Case::new("aac-over-borders", over, &[]),
         Case::new("junk-before-sync", junk, &["segment 0 has 376 bytes before the first packet"]),
         Case { extinf: 9.0, ..Case::new("extinf-lies", plain.clone(), &["the playlist says 9.000 s (EXTINF)"]) },
-        Case { extinf: 0.0, ..Case::new("extinf-zero", plain.clone(), &[]) },
-        Case::new("pid-change", vec![plain[0].clone(), other[1].clone()], &["PID 356"]),
+        Case { extinf: 0.0, ..Case::new("extinf-zero", plain.clone(), &["EXTINF is 0 or missing (2 segments)"]) },
+        Case::new(
+            "pid-change",
+            vec![plain[0].clone(), other],
+            &["segment 1 (1.ts): video goes on in PID 356, after PID 256"],
+        ),
         Case::new("sound-goes", silent, &[]),
         Case::new("tables-once", tables, &[]),
         Case::new("wrap", at("wrap", "95441.7"), &[]),

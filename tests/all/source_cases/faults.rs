@@ -147,7 +147,7 @@ async fn too_large_is_refused_at_once() {
     assert_eq!(run.take(2).await, ["started vod", "0 a"]);
     let event = run.event().await;
     let Some(SourceEvent::Gap(Gap { reason: GapReason::Unusable(why), .. })) = event else { panic!("{event:?}") };
-    assert_eq!(why, "larger than 268435456 bytes");
+    assert_eq!(why, format!("{}: larger than 268435456 bytes", origin.url("/b.ts")));
     assert_eq!(origin.asked("/b.ts").len(), 1);
     assert_eq!(run.take(2).await, ["1 c disc", "ended"]);
 }
