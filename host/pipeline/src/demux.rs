@@ -28,7 +28,7 @@ mod track;
 mod inputs;
 mod with_ffmpeg;
 // a batch's sound on its way to the processor
-mod outgoing;
+pub(crate) mod outgoing;
 // what the step tells
 mod report;
 
