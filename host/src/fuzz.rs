@@ -132,6 +132,6 @@ mod tests {
 
     #[test]
     fn segments_hold() {
-        run("segments", 5000);
+        run("segments", 2000);
     }
 }

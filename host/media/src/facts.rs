@@ -24,6 +24,8 @@ pub struct Packet {
 pub struct TrackFacts {
     /// ffmpeg's name of the codec, such as `h264`.
     pub codec: String,
+    /// ffmpeg's name of the source's codec, if the packets were encoded by the host; empty: they are the source's.
+    pub encoded_from: String,
     /// Sample rate in Hz; 0 for video.
     pub sample_rate: u32,
     /// Number of channels; 0 for video.
@@ -101,7 +103,7 @@ impl BatchFacts {
         let named = [("video", &self.video), ("audio", &self.audio)];
         let tracks = named.iter().filter_map(|(media, track)| Some((media, track.as_ref()?)));
         for (index, (media, track)) in tracks.enumerate() {
-            let TrackFacts { codec, sample_rate, channels, dimensions: (width, height), packets } = track;
+            let TrackFacts { codec, encoded_from, sample_rate, channels, dimensions: (width, height), packets } = track;
             let mut header = |key: &str, value: &dyn fmt::Display| {
                 text.push_str(&format!("#{key} {index}: {value}\n"));
             };
@@ -109,6 +111,9 @@ impl BatchFacts {
             header("media_type", media);
             header("codec_id", codec);
             header(OWN_TIMES, &1);
+            if !encoded_from.is_empty() {
+                header(ENCODED_FROM, encoded_from);
+            }
             if *media == "video" {
                 header("dimensions", &format_args!("{width}x{height}"));
             } else {
@@ -226,6 +231,8 @@ impl Stream {
 pub const OFFSET: &str = "offset_us";
 /// The key of a header line of a stream whose times are the source's own, also where they step back: `#own_times 0: 1`.
 const OWN_TIMES: &str = "own_times";
+/// The key of a header line of a stream that the host encoded, with the source's codec: `#encoded_from 1: mp3`.
+const ENCODED_FROM: &str = "encoded_from";
 /// Most streams in a list; the host's runs have two.
 const STREAMS_MOST: usize = 8;
 
@@ -254,6 +261,7 @@ fn parse_header(streams: &mut Vec<Stream>, header: &str) {
         "tb" => stream.time_base = pair('/').unwrap_or(stream.time_base),
         // Ours: where ffmpeg does not see the source's own time (packed audio).
         OFFSET => stream.offset_us = value.parse().unwrap_or_default(),
+        ENCODED_FROM => value.clone_into(&mut stream.track.encoded_from),
         OWN_TIMES => stream.own_times = value == "1",
         "media_type" => value.clone_into(&mut stream.media),
         "codec_id" => value.clone_into(&mut stream.track.codec),
@@ -337,6 +345,7 @@ mod tests {
         };
         let audio = TrackFacts {
             codec: "aac".into(),
+            encoded_from: "mp3".into(),
             sample_rate: 44_100,
             channels: 6,
             packets: vec![Packet { dts_us: 1, pts_us: 1, duration_us: 0, size: 3 }],

@@ -1,12 +1,13 @@
 //! FLV: reads and writes the tags of an FLV byte stream.
 //!
 //! In: bytes in pieces of any size ([`TagReader`]). Out: whole tags, with the position of their bodies in the stream.
-//! The opposite direction: [`FileHeader::to_bytes`], [`write_tag`]. [`body`] parses the bodies, [`metadata`] writes that of
+//! The opposite direction: [`FileHeader::to_bytes`], [`write_tag`]. [`body`] parses the bodies, [`head`] makes them, [`metadata`] writes that of
 //! the script tag. Limits: a reader holds one tag and the last piece; the format limits a body to 16 MiB - 1 byte.
 //!
 //! Source of the layout: Adobe Flash Video File Format Specification 10.1, annex E.
 
 pub mod body;
+pub mod head;
 pub mod metadata;
 
 use thiserror::Error;

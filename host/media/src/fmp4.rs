@@ -1,12 +1,15 @@
-//! Writes fragmented MP4 (ISO/IEC 14496-12): one H.264 track, one AAC track, each with a timescale of its own.
+//! Writes fragmented MP4 (ISO/IEC 14496-12): one video track, one audio track, each with a timescale of its own.
 //!
 //! In: decoder configurations and the facts of each sample. Out: boxes as bytes; the caller writes the media data, or
 //! [`writer`] does for the packets of one track. It does not read foreign files: [`head`] reads only files that this
 //! module wrote.
 
+mod entries;
 pub mod head;
 pub mod pre_roll;
 pub mod writer;
+
+use crate::demux::Codec;
 
 /// Ticks per second in every track that [`init`] describes: air times are milliseconds.
 pub const TIMESCALE: u32 = 1000;
@@ -19,7 +22,10 @@ pub const AUDIO: u32 = 2;
 /// The configuration of the video decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Video<'a> {
-    /// AVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 5.3.3.1).
+    /// H.264, HEVC or AV1.
+    pub codec: Codec,
+    /// The decoder configuration record of that codec: `avcC`, `hvcC` (ISO/IEC 14496-15 sections 5.3.3.1 and 8.3.3.1) or
+    /// `av1C`.
     pub config: &'a [u8],
     /// Width in pixels; 0: the decoder takes it from the configuration.
     pub width: u32,
@@ -30,7 +36,9 @@ pub struct Video<'a> {
 /// The configuration of the audio decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Audio<'a> {
-    /// AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2.1).
+    /// AAC, or what is to be encoded to it: MPEG audio, AC-3, E-AC-3, Opus.
+    pub codec: Codec,
+    /// AudioSpecificConfig of AAC (ISO/IEC 14496-3 section 1.6.2.1), `dOps` of Opus, otherwise empty.
     pub config: &'a [u8],
     /// Sample rate in Hz.
     pub sample_rate: u32,
@@ -97,10 +105,10 @@ fn moov_with(
             put32(mvhd, &[AUDIO + 1]);
         }));
         if let Some((video, scale)) = video {
-            moov.extend(track((VIDEO, scale), b"vide", (video.width, video.height), edits, &avc1(video)));
+            moov.extend(track((VIDEO, scale), b"vide", (video.width, video.height), edits, &entries::video(video)));
         }
         if let Some((audio, scale)) = audio {
-            moov.extend(track((AUDIO, scale), b"soun", (0, 0), edits, &mp4a(audio)));
+            moov.extend(track((AUDIO, scale), b"soun", (0, 0), edits, &entries::audio(audio)));
         }
         moov.extend(boxed(*b"mvex", |mvex| {
             let tracks = video.map(|_| VIDEO).into_iter().chain(audio.map(|_| AUDIO));
@@ -215,50 +223,6 @@ fn track(
     })
 }
 
-fn avc1(video: Video<'_>) -> Vec<u8> {
-    let short = |value: u32| u16::try_from(value).unwrap_or(0);
-    boxed(*b"avc1", |avc1| {
-        put32(avc1, &[0]);
-        put16(avc1, &[0, 1]);
-        put32(avc1, &[0; 4]);
-        put16(avc1, &[short(video.width), short(video.height)]);
-        // 72 dpi, one frame a sample, no name.
-        put32(avc1, &[0x0048_0000, 0x0048_0000, 0]);
-        put16(avc1, &[1]);
-        put32(avc1, &[0; 8]);
-        // 24 bits, no colour table.
-        put16(avc1, &[0x0018, 0xffff]);
-        avc1.extend(boxed(*b"avcC", |avcc| avcc.extend(video.config)));
-    })
-}
-
-fn mp4a(audio: Audio<'_>) -> Vec<u8> {
-    boxed(*b"mp4a", |mp4a| {
-        put32(mp4a, &[0]);
-        put16(mp4a, &[0, 1]);
-        put32(mp4a, &[0, 0]);
-        put16(mp4a, &[u16::try_from(audio.channels).unwrap_or(2), 16, 0, 0]);
-        // 16 bits hold up to 65 kHz; decoders go by the configuration.
-        put32(mp4a, &[u16::try_from(audio.sample_rate).map_or(0, |rate| u32::from(rate) << 16)]);
-        mp4a.extend(full(*b"esds", 0, 0, |esds| {
-            // ISO/IEC 14496-1 section 7.2.6: AAC (0x40), an audio stream (5).
-            let specific = descriptor(5, audio.config);
-            let decoder = [&[0x40, 0x15, 0, 0, 0][..], &[0; 8], &specific].concat();
-            let stream = [&[0, 0, 0][..], &descriptor(4, &decoder), &descriptor(6, &[2])].concat();
-            esds.extend(descriptor(3, &stream));
-        }));
-    })
-}
-
-/// An MPEG-4 descriptor: tag, length in groups of seven bits, body.
-fn descriptor(tag: u8, body: &[u8]) -> Vec<u8> {
-    let length = body.len();
-    let group = |shift: usize| (length >> shift) as u8 & 0x7f;
-    let mut out = vec![tag, group(21) | 0x80, group(14) | 0x80, group(7) | 0x80, group(0)];
-    out.extend(body);
-    out
-}
-
 fn boxed(name: [u8; 4], fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = vec![0; 4];
     out.extend(name);
@@ -312,11 +276,5 @@ mod tests {
         assert_eq!(offsets, [moof as u32 + 8, moof as u32 + 158]);
         assert_eq!(at(&(1_u64 << 40).to_be_bytes()).len(), 1, "times have 64 bits");
         assert!(fragment(1, &[Run { track: VIDEO, start: 0, samples: vec![sample(u32::MAX, true); 2] }]).is_none());
-    }
-
-    #[test]
-    fn descriptors_of_any_length_are_written() {
-        assert_eq!(descriptor(5, &[1, 2]), [5, 0x80, 0x80, 0x80, 2, 1, 2]);
-        assert_eq!(descriptor(5, &[0; 200])[..5], [5, 0x80, 0x80, 0x81, 0x48]);
     }
 }

@@ -47,6 +47,9 @@ pub const DEMUX_PARAMETER_SET_BYTES_MAX: usize = 4096;
 /// Most parameter sets in one track, of each type in H.264 and of all types in H.265; further ones are ignored. H.264
 /// allows 32 sequence and 256 picture parameter sets.
 pub const DEMUX_PARAMETER_SETS_MAX: usize = 64;
+/// Most bytes of all parameter sets of one track, and of a decoder configuration record; further sets are ignored, and a
+/// track with a larger record is not taken. A configuration may change with each picture, and is copied each time.
+pub const DEMUX_CONFIG_BYTES_MAX: usize = 16 << 10;
 /// Time without a key frame, in ticks of 90 kHz, after which a picture of only intra slices counts as one, because some
 /// encoders send no others.
 pub const DEMUX_KEY_WAIT_TICKS: i64 = 10 * 90_000;
@@ -54,5 +57,6 @@ pub const DEMUX_KEY_WAIT_TICKS: i64 = 10 * 90_000;
 pub const DEMUX_DATA_BYTES_MAX: usize = 1 << 20;
 /// Largest `moov` or `moof` of a source in bytes; a larger one is skipped.
 pub const DEMUX_BOX_BYTES_MAX: usize = 4 << 20;
-/// Most samples of one fragment (`moof`) of a source; 60 s of AAC at 96 kHz have 5625.
+/// Most samples of one fragment (`moof`) of a source, and most that fragments may announce beyond one for each byte that
+/// arrived; 60 s of AAC at 96 kHz have 5625.
 pub const DEMUX_SAMPLES_MAX: usize = 50_000;

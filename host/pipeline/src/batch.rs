@@ -13,6 +13,30 @@ mod report;
 
 pub use batcher::Batcher;
 
+/// What is decided, in order: each segment belongs to the batch that is open, unless the next cut leaves it to the one after.
+#[derive(Debug)]
+pub enum Decided {
+    /// The next segment of a batch that is open.
+    Segment {
+        /// Number of the batch.
+        batch: u64,
+        /// The segment.
+        segment: Box<Segment>,
+    },
+    /// A batch ends. Its newest segments may come with it and not before.
+    Cut(Batch),
+}
+
+impl Decided {
+    /// Number of the batch.
+    pub fn batch(&self) -> u64 {
+        match self {
+            Self::Segment { batch, .. } => *batch,
+            Self::Cut(batch) => batch.number,
+        }
+    }
+}
+
 /// Segments that belong together: the unit that goes to the processor.
 #[derive(Debug, Clone)]
 pub struct Batch {

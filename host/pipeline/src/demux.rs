@@ -1,8 +1,8 @@
-//! batch -> **demux** -> exchange: the [`Demuxer`] takes each batch in order. The [`Splitter`] splits one batch after the
-//! other into picture and sound, and notes every packet's time. This file has what both check and the errors.
+//! batch -> **demux** -> exchange: the [`Demuxer`] takes each segment as it comes, and each cut. The [`Splitter`] splits the
+//! segments into picture and sound, and notes every packet's time. This file has what both check and the errors.
 //!
-//! In: the segments of one batch. Out: `video.fmp4`, `audio.fmp4` and `packets.txt` in the batch's folder. Nothing is cut
-//! at the borders of segments and batches: a unit that reaches over one is in the later batch.
+//! In: the segments of the batch that is open, and its end. Out: `video.fmp4`, `audio.fmp4` and `packets.txt` in the batch's
+//! folder. Nothing is cut at the borders of segments and batches: a unit that reaches over one is in the later batch.
 
 use std::path::{Path, PathBuf};
 
@@ -19,11 +19,16 @@ use outboard_store::files::FilesError;
 pub mod demuxer;
 // one batch after the other, in the process or with ffmpeg
 pub mod splitter;
-// in the process: the demuxers of a run, an input of them, a track of a batch, what is counted
+// the segments of the open batch
+mod waiting;
+// in the process: the demuxers of a run, an input of them, the open batch, a track of it, what is counted
 mod counts;
 mod feed;
+mod open;
 mod reader;
 mod track;
+// sound that is not AAC
+mod encoded;
 // with ffmpeg, and what it reads
 mod inputs;
 mod with_ffmpeg;
@@ -34,8 +39,10 @@ mod report;
 
 pub use counts::Counts;
 pub use demuxer::{DemuxStepError, Demuxed, Demuxer};
+pub use encoded::Encoded;
 use outboard_store::files::names;
 pub use splitter::{Split, Splitter};
+pub use waiting::Waiting;
 
 /// Where the packets of a batch are in its files. A track is `None` if it has no file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -136,16 +143,31 @@ pub fn has_sound(facts: &BatchFacts) -> bool {
     facts.audio.as_ref().is_some_and(|track| !track.packets.is_empty())
 }
 
-/// What goes on air is FLV with H.264 and AAC, for every kind of destination: SRS and nginx take nothing else.
-fn check_codecs(facts: &BatchFacts) -> Result<(), DemuxError> {
+/// Pictures go on air as they are; sound is AAC, or is encoded to it.
+fn check_codecs(facts: &BatchFacts, sound: &[&str]) -> Result<(), DemuxError> {
     let unsupported = |what: &str, codec: &str, right: &str| {
         Err(DemuxError::Unsupported(format!("the source's {what} codec is {codec}: only {right} can go on air")))
     };
     match (&facts.video, &facts.audio) {
         (Some(video), _) if video.codec != "h264" => unsupported("video", &video.codec, "h264"),
-        (_, Some(audio)) if audio.codec != "aac" => unsupported("audio", &audio.codec, "aac"),
+        (_, Some(audio)) if !sound.contains(&audio.codec.as_str()) => {
+            unsupported("audio", &audio.codec, &in_words(sound))
+        }
         (None, None) => Err(DemuxError::Unsupported("the source has no supported video or audio".into())),
         _ => Ok(()),
+    }
+}
+
+/// Sound that our own demuxer hands on, in ffmpeg's names.
+const SOUND: [&str; 7] = ["aac", "mp3", "mp2", "mp1", "ac3", "eac3", "opus"];
+/// Sound where ffmpeg demuxes.
+const SOUND_OF_FFMPEG: [&str; 1] = ["aac"];
+
+/// "a, b and c".
+fn in_words(names: &[&str]) -> String {
+    match names {
+        [names @ .., last] if !names.is_empty() => format!("{} and {last}", names.join(", ")),
+        names => names.concat(),
     }
 }
 

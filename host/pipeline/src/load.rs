@@ -10,7 +10,7 @@ use super::Pipeline;
 use super::batch::Batcher;
 use super::deadline::Deadlines;
 use super::demux::demuxer::FragmentSender;
-use super::demux::{Demuxer, Splitter};
+use super::demux::{Demuxer, Splitter, Waiting};
 use super::host::{Host, Owner};
 use super::journal_writer::JournalWriter;
 use super::live::{self, Live};
@@ -25,6 +25,7 @@ use super::stage_framer::StateKeeper;
 use super::status::Status;
 use crate::limits::AIR_EVENTS_WAITING;
 use crate::settings::PipelineConfig;
+use outboard_base::unix_time;
 use outboard_egress::Air;
 use outboard_egress::clock::AirClock;
 use outboard_egress::position::Position;
@@ -139,11 +140,14 @@ impl Pipeline {
                 limit: batches,
                 stop: fetching.clone(),
                 too_long: None,
+                arrived: (tokio::time::Instant::now(), unix_time::now_ms()),
+                handed: None,
                 pace: pace.clone(),
                 clock: clock.clone(),
             },
             demuxer: Demuxer {
                 splitter: Splitter::new(slots.clone()),
+                waiting: Waiting::default(),
                 before: last_before(&resumed, waiting.first()),
                 timeline: resumed.timeline.clone().unwrap_or_default(),
                 files: files.clone(),

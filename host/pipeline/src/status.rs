@@ -95,6 +95,10 @@ pub struct Stats {
     pub packets_in: u64,
     /// Packets of the source that could not be used, by reason.
     pub packets_unusable: BTreeMap<&'static str, u64>,
+    /// What is done to the source's sound, in words, if it is not AAC: `sound mp3 is encoded to AAC 128 kb/s`.
+    pub source_sound: Option<String>,
+    /// Frames of the source's sound that were encoded to AAC; not packets on air: those are counted after it.
+    pub frames_encoded: u64,
     /// Packets that remuxing lost.
     pub packets_lost: u64,
     /// Packets of processed audio beyond a batch's length.

@@ -15,8 +15,10 @@ pub const BUCKETS: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0
 /// A measured step of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Splitting the batch into its packets.
+    /// Splitting the batch into its packets: the work on each of its segments, and at its cut.
     Demux,
+    /// From the batch's last segment until its audio is handed to the exchange.
+    Sent,
     /// From submitting the audio to the exchange until the reply arrives or the decision is made without it.
     Exchange,
     /// Planning and remuxing the batch.
@@ -29,12 +31,13 @@ pub enum Step {
 
 impl Step {
     /// All steps, in the order of the data.
-    pub const ALL: [Self; 5] = [Self::Demux, Self::Exchange, Self::Remux, Self::Ready, Self::OnAir];
+    pub const ALL: [Self; 6] = [Self::Demux, Self::Sent, Self::Exchange, Self::Remux, Self::Ready, Self::OnAir];
 
     /// The name as a label.
     pub fn name(self) -> &'static str {
         match self {
             Self::Demux => "demux",
+            Self::Sent => "sent",
             Self::Exchange => "exchange",
             Self::Remux => "remux",
             Self::Ready => "ready",
@@ -219,7 +222,7 @@ mod tests {
         timings.time_left(0);
         timings.time_left(-3_000);
         let reading = timings.read();
-        assert_eq!(reading.steps.map(|step| step.count()), [1, 2, 3, 4, 5]);
+        assert_eq!(reading.steps.map(|step| step.count()), [1, 2, 3, 4, 5, 6]);
         assert_eq!((reading.time_left.count(), reading.overrun.count()), (2, 1));
         assert_eq!(reading.overrun.sum_us, 3_000_000);
     }

@@ -108,7 +108,7 @@ metrics! {
     // --- what became of batches ---
     /// Batches by what went on air: outcome processed, original (reason: why) or failed (reason: the step that lost it).
     BATCHES = Counter "batches" [tenant, stream, outcome, reason];
-    /// How long a step took for a batch: demux, exchange (until reply or decision), remux; and from its last segment on: ready (until it was ready for air), on-air (until its first packet was on air).
+    /// How long a step took for a batch: demux (all its segments, and its cut), exchange (until reply or decision), remux; and from its last segment on: sent (until its audio was handed to the exchange), ready (until it was ready for air), on-air (until its first packet was on air).
     STEP = Histogram "step_duration" in Seconds [tenant, stream, step];
     /// Time between a batch being ready and its time on air.
     TIME_LEFT = Histogram "deadline_time_left" in Seconds [tenant, stream];
@@ -120,6 +120,8 @@ metrics! {
     PACKETS_IN = Counter "packets_in" [tenant, stream];
     /// Packets of the source that could not be used, by reason.
     PACKETS_UNUSABLE = Counter "packets_unusable" [tenant, stream, reason];
+    /// Frames of the source's audio that were encoded to AAC.
+    FRAMES_ENCODED = Counter "frames_encoded" [tenant, stream];
     /// Packets that remuxing lost.
     PACKETS_LOST = Counter "packets_lost" [tenant, stream];
     /// Packets of processed audio beyond a batch's length, removed.

@@ -154,6 +154,7 @@ impl Families {
         self.count(&is::PACKETS_IN, labels, stats.packets_in);
         let unusable = stats.packets_unusable.iter().map(|(reason, count)| (*reason, *count));
         self.counts(&is::PACKETS_UNUSABLE, labels, unusable);
+        self.count(&is::FRAMES_ENCODED, labels, stats.frames_encoded);
         self.count(&is::PACKETS_LOST, labels, stats.packets_lost);
         self.count(&is::PACKETS_TRIMMED, labels, stats.packets_trimmed);
         self.count(&is::SPLICES, labels, stats.splices);

@@ -44,6 +44,7 @@ fn pipeline(tenant: &str, stream: &str) -> PipelineSample {
         failed: BTreeMap::from([("demux", 1)]),
         packets_in: 4_000,
         packets_unusable: BTreeMap::from([("truncated", 5)]),
+        frames_encoded: 77,
         max_skew_us: 666,
         last_error: Some("SECRET error".into()),
         ..Stats::default()
@@ -192,6 +193,7 @@ fn numbers_arrive_as_they_are() {
         ("outboard_buffer_seconds", &[], 2.5),
         ("outboard_source_gaps_total", &[("reason", "slid-out")], 2.0),
         ("outboard_packets_unusable_total", &[("reason", "truncated")], 5.0),
+        ("outboard_frames_encoded_total", &[], 77.0),
         ("outboard_batches_total", &[("outcome", "processed"), ("reason", "")], 3.0),
         ("outboard_batches_total", &[("outcome", "original"), ("reason", "late")], 1.0),
         ("outboard_batches_total", &[("outcome", "failed"), ("reason", "demux")], 1.0),

@@ -14,7 +14,7 @@ use super::choice::Choice;
 use super::event::{Event, Notice, Streams, TrackKind};
 use super::out::Out;
 use super::witness::{Reason, Witness};
-use crate::limits::DEMUX_UNIT_BYTES_MAX;
+use crate::limits::{DEMUX_SAMPLES_MAX, DEMUX_UNIT_BYTES_MAX};
 use fragment::{Ends, Sample};
 use init::Track;
 use track::Taken;
@@ -35,6 +35,8 @@ struct Parts {
     tracks: Vec<Track>,
     told: Streams,
     ends: Ends,
+    /// Number of samples that may still be announced: each byte that arrives adds one, up to [`DEMUX_SAMPLES_MAX`].
+    credit: usize,
     /// Samples that a `moof` announced and that are incomplete, in the order of their bytes.
     samples: VecDeque<Sample>,
     /// The bytes of the first of these samples that have arrived.
@@ -64,6 +66,7 @@ impl Mp4 {
             tracks: Vec::new(),
             told: Streams::default(),
             ends: Ends::default(),
+            credit: DEMUX_SAMPLES_MAX,
             samples: VecDeque::new(),
             data: Vec::new(),
             video: None,
@@ -129,6 +132,12 @@ impl Mp4 {
 
 impl Parts {
     fn part(&mut self, part: Part<'_>) {
+        let arrived = match &part {
+            Part::Bytes(bytes) => *bytes,
+            Part::Media(bytes, _) => bytes.len(),
+            _ => 0,
+        };
+        self.credit = self.credit.saturating_add(arrived).min(DEMUX_SAMPLES_MAX);
         match part {
             Part::Bytes(bytes) => self.out.witness.container.packets.bytes += bytes as u64,
             Part::Box(name, body, _) if &name == b"moov" => self.moov(body),
@@ -166,10 +175,12 @@ impl Parts {
 
     fn moof(&mut self, body: &[u8], at: u64) {
         self.abandon();
-        let Some(samples) = fragment::samples(body, at, &self.tracks, &mut self.ends) else {
+        let Some(samples) = fragment::samples(body, at, &self.tracks, &mut self.ends, self.credit) else {
             self.out.notice(Notice::BoxDamaged { name: *b"moof" });
             return;
         };
+        // A few bytes can announce many samples; those of a stream as it should be bring a byte each.
+        self.credit -= samples.len().min(self.credit);
         for sample in &samples {
             if let Some(kind) = self.kind(sample) {
                 let counts = self.out.track(kind);

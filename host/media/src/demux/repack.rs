@@ -13,7 +13,7 @@ mod wire;
 
 use super::TrackKind;
 pub use units::{Unit, units};
-use wire::{pes, pes_of, section, section_bytes, with_pid};
+use wire::{clock, full, padding, pes, pes_of, reference, section, section_bytes, with_pid};
 
 /// Pseudo-random numbers that are the same in each run.
 #[derive(Debug, Clone)]
@@ -61,6 +61,17 @@ pub struct Pack {
     pub new_counters: bool,
     /// Whether there are another programme before this one and data streams in this one.
     pub company: bool,
+    /// Whether the PIDs are others in each segment.
+    pub moves: bool,
+    /// One packet in this many has a clock reference in its adaptation field, and one is followed by a packet of only
+    /// that; 0: none.
+    pub clock: usize,
+    /// Whether headers of PES packets have all optional fields, and stuffing; and one PES packet in this many is followed
+    /// by one of padding (stream_id 0xbe), 0: none.
+    pub full_headers: bool,
+    pub padding: usize,
+    /// Whether the PMT is so long that it takes several packets.
+    pub long_tables: bool,
 }
 
 impl Default for Pack {
@@ -82,6 +93,11 @@ impl Default for Pack {
             shift_at: None,
             new_counters: false,
             company: false,
+            moves: false,
+            clock: 0,
+            full_headers: false,
+            padding: 0,
+            long_tables: false,
         }
     }
 }
@@ -119,13 +135,24 @@ impl Pack {
                     counters.clear();
                 }
                 let moved = self.move_at.is_some_and(|at| segment >= at);
-                let pids = if moved { [400, 401] } else { [256, 257] };
+                let more = if self.moves { segment as u16 * 7 } else { 0 };
+                let pids = if moved { [400, 401] } else { [256 + more, 257 + more] };
+                let version = if moved { 0xc3 } else { 0xc1 | (more as u8 & 0xf) << 1 };
                 // The packets of both tracks, each in its order.
                 let mut packets: [std::collections::VecDeque<(u16, Vec<u8>)>; 2] = Default::default();
                 for track in 0..2 {
                     while let Some(pes) = queues[track].get(at[track]).filter(|pes| pes.segment <= segment) {
-                        packets[track]
-                            .extend(self.packets(&pes.bytes, &mut random).into_iter().map(|p| (pids[track], p)));
+                        let mut add = |bytes: &[u8], random: &mut Random| {
+                            let with_pid = self.packets(bytes, random).into_iter().map(|packet| (pids[track], packet));
+                            packets[track].extend(with_pid);
+                        };
+                        match self.full_headers {
+                            true => add(&full(&pes.bytes, random.below(20)), &mut random),
+                            false => add(&pes.bytes, &mut random),
+                        }
+                        if random.one_in(self.padding) {
+                            add(&padding(random.below(400)), &mut random);
+                        }
                         at[track] += 1;
                     }
                 }
@@ -133,7 +160,7 @@ impl Pack {
                 let mut since = 0;
                 let tables = segment % self.table_segments == 0;
                 if tables {
-                    self.tables(pids, moved, &mut counters, &mut out);
+                    self.tables(pids, version, &mut counters, &mut out);
                 }
                 loop {
                     let [video, audio] = [packets[0].len(), packets[1].len()];
@@ -147,12 +174,15 @@ impl Pack {
                     if random.one_in(self.twice) {
                         self.write(&packet, &mut out);
                     }
+                    if random.one_in(self.clock) {
+                        self.write(&clock(&packet, &mut random), &mut out);
+                    }
                     if random.one_in(self.null) {
                         self.write(&[&[0x47, 0x1f, 0xff, 0x10][..], &[0xaa; 184]].concat(), &mut out);
                     }
                     since += 1;
                     if tables && since % self.table_packets == 0 {
-                        self.tables(pids, moved, &mut counters, &mut out);
+                        self.tables(pids, version, &mut counters, &mut out);
                     }
                 }
                 out
@@ -201,6 +231,8 @@ impl Pack {
             if random.one_in(self.private) {
                 let more = random.below(20);
                 field = [&[0x02, more as u8][..], &vec![0x5a; more]].concat();
+            } else if random.one_in(self.clock) {
+                field = reference(random);
             }
             if random.one_in(self.stuffed) {
                 let more = random.below(150);
@@ -241,11 +273,10 @@ impl Pack {
     fn tables(
         &self,
         pids: [u16; 2],
-        moved: bool,
+        version: u8,
         counters: &mut std::collections::BTreeMap<u16, u8>,
         out: &mut Vec<u8>,
     ) {
-        let version = if moved { 0xc3 } else { 0xc1 };
         let mut pat = vec![];
         if self.company {
             pat.extend([0, 1, 0xe0, 0x40]);
@@ -256,7 +287,12 @@ impl Pack {
             packets.push((0x40, section(2, 1, 0xc1, &[0xe1, 0, 0xf0, 0, 0x06, 0xe3, 0, 0xf0, 0])));
         }
         let [[v0, v1], [a0, a1]] = pids.map(u16::to_be_bytes);
-        let mut pmt = vec![0xe0 | v0, v1, 0xf0, 0, 0x1b, 0xe0 | v0, v1, 0xf0, 0, 0x0f, 0xe0 | a0, a1, 0xf0, 6];
+        let mut pmt = vec![0xe0 | v0, v1, 0xf0, 0];
+        if self.long_tables {
+            pmt[2..].copy_from_slice(&[0xf1, 0x54]);
+            (0..2).for_each(|n| pmt.extend([&[0x80 + n, 168][..], &[0x47; 168]].concat()));
+        }
+        pmt.extend([0x1b, 0xe0 | v0, v1, 0xf0, 0, 0x0f, 0xe0 | a0, a1, 0xf0, 6]);
         pmt.extend(b"\x0a\x04deu\0");
         if self.company {
             pmt.extend(b"\x86\xe2\x00\xf0\x06\x05\x04CUEI\x15\xe2\x01\xf0\x06\x05\x04ID3 ");
@@ -266,9 +302,11 @@ impl Pack {
             packets.push((0x200, section_bytes(0xfc, b"splice")));
         }
         for (pid, section) in packets {
-            let packet = [&[0x47, 0x40, 0, 0x10, 0][..], &section].concat();
-            let packet = with_pid([&packet[..], &vec![0xff; 188 - packet.len()]].concat(), pid, counters);
-            self.write(&packet, out);
+            for (n, part) in [&[0][..], &section].concat().chunks(184).enumerate() {
+                let start = if n == 0 { 0x40 } else { 0 };
+                let packet = [&[0x47, start, 0, 0x10][..], part, &vec![0xff; 184 - part.len()]].concat();
+                self.write(&with_pid(packet, pid, counters), out);
+            }
         }
         if self.company {
             let tag = pes_of(0xbd, Some((90_000, 90_000)), b"ID3\x04\0\0\0\0\0\0", true);

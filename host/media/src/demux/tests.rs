@@ -1,5 +1,8 @@
 //! The demuxers against ffmpeg's, over streams that ffmpeg makes, and over the same streams packed in other ways.
 
+mod bounds;
+mod boxed;
+mod boxes;
 mod clip;
 mod damage;
 mod field;

@@ -6,6 +6,7 @@
 
 use super::{AUDIO, Audio, Run, Sample, boxed, fragment, ftyp, full, moov_with, put32};
 use crate::aac::{Packets, SAMPLES};
+use crate::demux::Codec;
 use crate::limits::FRAGMENT_AUDIO;
 
 /// The packets as fragmented MP4, of which the first `hidden` are pre-roll; times begin at 0. `None`: it has not more packets than
@@ -13,7 +14,8 @@ use crate::limits::FRAGMENT_AUDIO;
 pub fn file(packets: &Packets, hidden: usize) -> Option<Vec<u8>> {
     let heard = packets.packets.len().checked_sub(hidden).filter(|heard| *heard > 0)?;
     let (rate, config) = (packets.header.rate, packets.header.config());
-    let audio = Audio { config: &config, sample_rate: rate, channels: packets.header.channel_count().into() };
+    let codec = Codec::Aac;
+    let audio = Audio { codec, config: &config, sample_rate: rate, channels: packets.header.channel_count().into() };
     let samples = |packets: usize| u32::try_from(packets).ok()?.checked_mul(SAMPLES);
     let (skipped, heard) = (samples(hidden)?, samples(heard)?);
     let mut out =

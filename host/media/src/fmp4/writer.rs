@@ -6,6 +6,7 @@
 //! begin at 0 and rise; a step back of the source's time is left out, a gap is kept.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use super::{AUDIO, Audio, Run, Sample, VIDEO, Video, fragment, ftyp, moov};
 use crate::adts;
@@ -40,6 +41,27 @@ pub struct Writer {
     /// Bytes that were written.
     written: u64,
     layout: TrackLayout,
+}
+
+/// A place between two fragments, to which a [`Writer`] can go back.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    /// The writer as it was there, without its layout and without an open fragment.
+    state: Arc<Writer>,
+    packets: usize,
+    configs: usize,
+}
+
+impl Mark {
+    /// Bytes that were written up to there.
+    pub fn bytes(&self) -> u64 {
+        self.state.written
+    }
+
+    /// Packets that were written up to there.
+    pub fn packets(&self) -> usize {
+        self.packets
+    }
 }
 
 impl Default for Writer {
@@ -135,6 +157,34 @@ impl Writer {
         Ok(())
     }
 
+    /// Writes the open fragment, gives its memory back, and marks the place behind it.
+    ///
+    /// # Errors
+    /// The error of `out`.
+    pub fn mark(&mut self, out: &mut impl Write) -> io::Result<Mark> {
+        self.flush(out)?;
+        (self.samples, self.data) = (Vec::new(), Vec::new());
+        let (packets, configs) = (self.layout.packets.len(), self.layout.configs.len());
+        let state = Self {
+            config: self.config.clone(),
+            samples: Vec::new(),
+            data: Vec::new(),
+            layout: TrackLayout::default(),
+            ..*self
+        };
+        Ok(Mark { state: Arc::new(state), packets, configs })
+    }
+
+    /// Goes on behind `mark`, which this writer made: nothing was written after it. The file is the caller's to cut at
+    /// [`Mark::bytes`].
+    pub fn back_to(&mut self, mark: &Mark) {
+        let mut layout = std::mem::take(&mut self.layout);
+        layout.packets.truncate(mark.packets);
+        layout.configs.truncate(mark.configs);
+        let Mark { state, .. } = mark;
+        *self = Self { config: state.config.clone(), samples: Vec::new(), data: Vec::new(), layout, ..**state };
+    }
+
     fn change(&mut self, config: Config) {
         let before = u64::from(self.scale);
         self.scale = match &config {
@@ -153,11 +203,11 @@ impl Writer {
         let (video, audio) = match &self.config {
             Some(Config::Video(video)) => {
                 let (width, height) = (video.width, video.height);
-                (Some((Video { config: &video.record, width, height }, self.scale)), None)
+                (Some((Video { codec: video.codec, config: &video.record, width, height }, self.scale)), None)
             }
             Some(Config::Audio(audio)) => {
                 let (sample_rate, channels) = (audio.sample_rate, audio.channels.into());
-                (None, Some((Audio { config: &audio.record, sample_rate, channels }, self.scale)))
+                (None, Some((Audio { codec: audio.codec, config: &audio.record, sample_rate, channels }, self.scale)))
             }
             None => (None, None),
         };

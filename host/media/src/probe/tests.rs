@@ -145,7 +145,7 @@ fn thirty_seconds_take_milliseconds() {
             })
             .min()
             .unwrap();
-        assert!(best < Duration::from_millis(20), "{best:?}");
+        assert!(best < Duration::from_millis(100), "{best:?}");
     }
 }
 

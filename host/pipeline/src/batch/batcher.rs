@@ -1,6 +1,7 @@
-//! The batch step: asks the batching stage where to cut, checks the answer and hands batches on.
+//! The batch step: asks the batching stage where to cut, checks the answer and hands segments and batches on.
 //!
-//! In: what the source tells. Out: batches whose segments, borders and stage state are in the journal. When the source
+//! In: what the source tells. Out: each segment of the open batch, so that it is demuxed before the batch is cut, and
+//! batches. Segments, borders and stage state are in the journal by then. When the source
 //! ends, everything that is left becomes a batch: the last one, unless a live source is waited for. Every outcome goes to
 //! the [`Reporter`].
 
@@ -12,8 +13,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Batch;
 use super::report::Outcome;
+use super::{Batch, Decided};
 use crate::pace::Pace;
 use crate::report::{Reporter, source};
 use outboard_base::unix_time;
@@ -41,6 +42,10 @@ pub struct Batcher {
     pub stop: CancellationToken,
     /// Number of the newest batch of which it was told that it is too long.
     pub too_long: Option<u64>,
+    /// When the newest segment was there, or that none follows, also as Unix time in milliseconds.
+    pub arrived: (Instant, u64),
+    /// Index of the newest segment that was handed on.
+    pub handed: Option<u64>,
     /// How long batches are to be.
     pub pace: Pace,
     /// Tells how late it is on air, and so how long a batch may be.
@@ -48,18 +53,18 @@ pub struct Batcher {
 }
 
 impl Batcher {
-    /// Runs until the source ends, `limit` is reached or nobody takes batches any more.
+    /// Runs until the source ends, `limit` is reached or nobody takes what is decided any more.
     ///
     /// # Errors
     /// [`JournalError`]: a segment or cut could not be written down, and too many wait for that already.
     pub async fn run(
         mut self,
         mut events: mpsc::Receiver<SourceEvent>,
-        batches: mpsc::Sender<Batch>,
+        decided: mpsc::Sender<Decided>,
     ) -> Result<(), JournalError> {
         // After a restart: the stage's snapshot knows these already, the host does not.
         for segment in std::mem::take(&mut self.pending) {
-            if self.push(segment, false, &batches).await?.is_break() {
+            if self.push(segment, false, &decided).await?.is_break() {
                 return Ok(());
             }
         }
@@ -69,9 +74,9 @@ impl Batcher {
             }
             self.reporter.source(source::Outcome::Told(&event));
             let flow = match event {
-                SourceEvent::Segment(segment) => self.push(*segment, true, &batches).await?,
+                SourceEvent::Segment(segment) => self.push(*segment, true, &decided).await?,
                 // The next segment may come much later.
-                SourceEvent::Over => self.flush(&batches).await?,
+                SourceEvent::Over => self.flush(&decided).await?,
                 _ => ControlFlow::Continue(()),
             };
             if flow.is_break() {
@@ -79,14 +84,15 @@ impl Batcher {
             }
         }
         self.reporter.batch(Outcome::NoMore).await?;
-        let _ = self.flush(&batches).await?;
+        let _ = self.flush(&decided).await?;
         Ok(())
     }
 
     /// Everything that waits becomes a batch.
-    async fn flush(&mut self, batches: &mpsc::Sender<Batch>) -> Result<ControlFlow<()>, JournalError> {
+    async fn flush(&mut self, decided: &mpsc::Sender<Decided>) -> Result<ControlFlow<()>, JournalError> {
+        self.arrived = (Instant::now(), unix_time::now_ms());
         let Answer { value, failure } = self.stage.lock().await.flush().await;
-        self.cut(Newest::None, Answer { value: value.into_iter().collect(), failure }, batches).await
+        self.cut(Newest::None, Answer { value: value.into_iter().collect(), failure }, decided).await
     }
 
     /// Gives the stage the next segment. `new`: the journal does not have it yet.
@@ -94,12 +100,13 @@ impl Batcher {
         &mut self,
         segment: Segment,
         new: bool,
-        batches: &mpsc::Sender<Batch>,
+        decided: &mpsc::Sender<Decided>,
     ) -> Result<ControlFlow<()>, JournalError> {
+        self.arrived = (Instant::now(), unix_time::now_ms());
         self.keep_pace(&segment).await?;
         let cuts = self.stage.lock().await.push(to_wit(&segment)).await;
         self.pending.push_back(segment);
-        self.cut(if new { Newest::New } else { Newest::Known }, cuts, batches).await
+        self.cut(if new { Newest::New } else { Newest::Known }, cuts, decided).await
     }
 
     /// Tells the stage another length of batches, where one is wanted and there is room for it.
@@ -118,7 +125,7 @@ impl Batcher {
         &mut self,
         of: Newest,
         answer: Answer<Vec<wit::Cut>>,
-        batches: &mpsc::Sender<Batch>,
+        decided: &mpsc::Sender<Decided>,
     ) -> Result<ControlFlow<()>, JournalError> {
         let failure = answer.failure.as_ref().map(ToString::to_string);
         self.reporter.batch(Outcome::Answered { failure: failure.as_deref() }).await?;
@@ -134,7 +141,8 @@ impl Batcher {
         for batch in cut {
             self.reporter.batch(Outcome::Complete { batch: batch.number, segments: batch.segments.len() }).await?;
             self.limit = self.limit.map(|left| left.saturating_sub(1));
-            if batches.send(batch).await.is_err() {
+            self.handed = self.handed.max(batch.segments.last().map(|segment| segment.index));
+            if decided.send(Decided::Cut(batch)).await.is_err() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -143,13 +151,28 @@ impl Batcher {
             self.reporter.batch(Outcome::NoMore).await?;
             return Ok(ControlFlow::Break(()));
         }
+        self.hand_on(decided).await
+    }
+
+    /// Hands on the segments that are in no batch yet.
+    async fn hand_on(&mut self, decided: &mpsc::Sender<Decided>) -> Result<ControlFlow<()>, JournalError> {
+        for segment in &self.pending {
+            if self.handed.is_some_and(|handed| segment.index <= handed) {
+                continue;
+            }
+            self.handed = Some(segment.index);
+            let segment = Decided::Segment { batch: self.next_batch, segment: Box::new(segment.clone()) };
+            if decided.send(segment).await.is_err() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
         Ok(ControlFlow::Continue(()))
     }
 
     /// Takes the batches that the stage cut out of what waits, no more than are wanted, each with its line in the journal.
     /// `over`: no segment follows.
     fn batches_of(&mut self, decided: &[wit::Cut], over: bool) -> (Vec<Batch>, Vec<CutRecord>) {
-        let (complete, complete_ms) = (Instant::now(), unix_time::now_ms());
+        let (complete, complete_ms) = self.arrived;
         let wanted = usize::try_from(self.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
         let (mut cut, mut records) = (Vec::new(), Vec::new());
         for decided in decided.iter().take(wanted) {
@@ -239,3 +262,6 @@ fn to_wit(segment: &Segment) -> wit::Segment {
         cues: segment.cues.iter().map(cue).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

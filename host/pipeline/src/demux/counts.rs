@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::encoded::Encoded;
 use crate::limits::NOTICES_LOGGED;
 use outboard_media::demux::{Count, Notice, Reason, Stream, TrackKind, Witness};
 
 /// The word for packets that came out when no batch took them any more.
 const NO_BATCH: &str = "no-batch";
+/// The word for frames of sound that could not be encoded.
+const NOT_ENCODED: &str = "not-encoded";
 
 /// Counts and notices of one batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub struct Counts {
     pub unbalanced: Vec<String>,
     /// Why the rest of the run is demuxed by ffmpeg, told once.
     pub handed_to_ffmpeg: Option<String>,
+    /// The sound that was encoded, if any was.
+    pub encoded: Option<Encoded>,
 }
 
 impl Counts {
@@ -38,6 +43,14 @@ impl Counts {
         if packets > 0 {
             *self.unusable.entry(NO_BATCH).or_default() += packets;
         }
+    }
+
+    /// Takes up what was encoded.
+    pub(super) fn encoded(&mut self, encoded: Encoded) {
+        if encoded.failed > 0 {
+            *self.unusable.entry(NOT_ENCODED).or_default() += encoded.failed;
+        }
+        self.encoded = Some(encoded);
     }
 
     /// Takes up a notice.

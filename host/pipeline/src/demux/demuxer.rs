@@ -1,7 +1,9 @@
-//! The demux step: splits each batch, gives it its place on the timeline and sends its sound out.
+//! The demux step: demuxes each segment as it comes; where a batch is cut, gives it its place on the timeline and sends its
+//! sound out.
 //!
-//! In: batches in order. Out: demuxed batches in order, each with the wait for its reply. Several may be under way at
-//! the processor while the next is demuxed. A batch that cannot be demuxed is counted as lost and the stream goes on.
+//! In: segments of the batch that is open, and cuts. Out: demuxed batches in order, each with the wait for its reply. Several
+//! may be under way at the processor while the next is demuxed. A batch that cannot be demuxed is counted as lost and the
+//! stream goes on.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,8 +15,9 @@ use tracing::{Instrument, Span};
 pub use super::outgoing::before::Joined;
 pub use super::outgoing::{FragmentSender, Submitted};
 use super::report::Outcome;
+use super::waiting::Waiting;
 use super::{DemuxError, Layout, Split, Splitter, check_sound, reload};
-use crate::batch::Batch;
+use crate::batch::{Batch, Decided};
 use crate::cause::{HealthCause, Origin};
 use crate::deadline::BatchTimes;
 use crate::limits::RESUME_SEGMENTS_MAX;
@@ -96,10 +99,12 @@ impl Demuxed {
     }
 }
 
-/// Demuxes batches in order and hands each one to the remux step.
+/// Demuxes segments and batches in order and hands each batch to the remux step.
 pub struct Demuxer {
-    /// Keeps what is open from one batch to the next.
+    /// Keeps what is open from one segment to the next.
     pub splitter: Splitter,
+    /// The batch that is open.
+    pub waiting: Waiting,
     /// Until the first batch is split: the last segments before it, oldest first.
     pub before: Vec<Segment>,
     /// The end of the last placed batch, after which the next one is placed.
@@ -121,7 +126,7 @@ impl Demuxer {
     pub async fn run(
         mut self,
         resumed: Vec<BatchRow>,
-        mut batches: mpsc::Receiver<Batch>,
+        mut decided: mpsc::Receiver<Decided>,
         demuxed: mpsc::Sender<Demuxed>,
     ) -> Result<(), DemuxStepError> {
         let mut newest = 0;
@@ -142,11 +147,16 @@ impl Demuxer {
                 return Ok(());
             }
         }
-        while let Some(batch) = batches.recv().await {
-            newest = batch.number;
-            let span = batch_span(batch.number);
-            if !self.take(batch, None, &demuxed).instrument(span).await? {
-                return Ok(());
+        while let Some(decided) = decided.recv().await {
+            newest = decided.batch();
+            let span = batch_span(newest);
+            match decided {
+                Decided::Segment { batch, segment } => self.segment(batch, *segment).instrument(span).await?,
+                Decided::Cut(batch) => {
+                    if !self.take(batch, None, &demuxed).instrument(span).await? {
+                        return Ok(());
+                    }
+                }
             }
         }
         let left = self.splitter.finish();
@@ -173,12 +183,13 @@ impl Demuxer {
             }
             None => {
                 let began = Instant::now();
-                self.follow_on(batch.number).await;
                 let split = match self.split(&batch, &dir).await? {
                     Ok((facts, layout)) => self.check_sound(batch.number, facts).await?.map(|facts| (facts, layout)),
                     Err(error) => Err(error),
                 };
-                self.reporter.demux(batch.number, Outcome::Split { took: began.elapsed() }).await?;
+                let took = self.waiting.took + began.elapsed();
+                self.waiting.after(&batch);
+                self.reporter.demux(batch.number, Outcome::Split { took }).await?;
                 split
             }
         };
@@ -208,7 +219,8 @@ impl Demuxer {
         let submitted = self.send(&batch, &dir, &facts).await?;
         let (pending, pre_roll) = submitted.map_or((None, None), |sent| (Some(sent.pending), sent.pre_roll));
         let sent = Instant::now();
-        self.reporter.demux(batch.number, Outcome::Sent).await?;
+        let after = pending.is_some().then(|| sent.saturating_duration_since(batch.complete));
+        self.reporter.demux(batch.number, Outcome::Sent { after }).await?;
         let Batch { number, complete, open, .. } = batch;
         let batch = Demuxed { number, dir, facts, layout, placed, pending, pre_roll, complete, sent, open };
         Ok(demuxed.send(batch).await.is_ok())
@@ -247,38 +259,98 @@ impl Demuxer {
         Ok(Ok(facts))
     }
 
-    /// Splits a batch; where the disk is full, again for some time.
+    /// Demuxes a segment of the batch that is open. What cannot be is tried again with the next one, and when the batch is
+    /// cut.
+    async fn segment(&mut self, batch: u64, segment: Segment) -> Result<(), JournalError> {
+        let began = Instant::now();
+        self.waiting.push(batch, segment);
+        let dir = self.files.batch(batch);
+        let mut fed = self.feed(&dir).await;
+        if let Err(error) = &fed
+            && error.is_disk_full()
+        {
+            self.reporter.demux(batch, Outcome::DiskFull(error)).await?;
+            self.room.make().await;
+            fed = self.feed(&dir).await;
+        }
+        if let Err(error) = fed {
+            tracing::warn!(batch, %error, "a segment is not demuxed yet; it is tried again");
+        }
+        self.waiting.took += began.elapsed();
+        Ok(())
+    }
+
+    /// Demuxes the segments that wait for it. One whose file somebody removed is left out.
+    async fn feed(&mut self, dir: &Path) -> Result<(), DemuxError> {
+        self.follow_on(self.waiting.batch).await;
+        while let Some(segment) = self.waiting.next(self.splitter.newest()).filter(|_| !self.splitter.is_foreign()) {
+            if self.splitter.newest().is_none() {
+                self.files.make_batch(self.waiting.batch)?;
+            }
+            match self.splitter.segment(&segment, dir).await {
+                Err(error) if !error.is_disk_full() && !on_disk(&segment) => {
+                    tracing::debug!(segment = segment.index, %error, "a segment was removed from the disk");
+                    self.waiting.remove(segment.index);
+                }
+                fed => fed?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Splits a batch; where the disk is full, again for some time; where its files are gone, once more from its segments.
     async fn split(
         &mut self,
         batch: &Batch,
         dir: &Path,
     ) -> Result<Result<(BatchFacts, Option<Layout>), DemuxError>, JournalError> {
         let give_up = Instant::now() + ROOM_PATIENCE;
+        let (mut again, mut told) = (false, 0);
+        self.waiting.cut(batch);
         loop {
-            let split = match self.files.make_batch(batch.number) {
-                Ok(_) => self.splitter.next(&batch.segments, batch.last, dir).await,
-                Err(error) => Err(error.into()),
+            let split = match self.feed(dir).await {
+                Ok(()) => self.end(batch, dir).await,
+                Err(error) => Err(error),
             };
-            let split = match split {
+            let (removed, left) = (self.waiting.removed_count() - told, self.waiting.left().count());
+            if removed > 0 {
+                told += removed;
+                self.reporter.demux(batch.number, Outcome::SegmentsRemoved { removed, left }).await?;
+            }
+            match split {
+                Ok(Split { facts, layout, counts }) => {
+                    self.reporter.demux(batch.number, Outcome::Counted(&counts)).await?;
+                    return Ok(Ok((facts, layout)));
+                }
                 Err(error) if error.is_disk_full() && Instant::now() < give_up => {
                     self.reporter.demux(batch.number, Outcome::DiskFull(&error)).await?;
                     self.room.make().await;
-                    continue;
                 }
-                Err(error) if !error.is_disk_full() => match self.what_is_left(batch).await? {
-                    Some(left) => self.splitter.next(&left, batch.last, dir).await,
-                    None => Err(error),
-                },
-                split => split,
-            };
-            return match split {
-                Ok(Split { facts, layout, counts }) => {
-                    self.reporter.demux(batch.number, Outcome::Counted(&counts)).await?;
-                    Ok(Ok((facts, layout)))
+                Err(DemuxError::Ffmpeg(_)) if self.waiting.remove_unless(on_disk) => {}
+                Err(error @ DemuxError::File { .. }) if !again && self.splitter.again() => {
+                    tracing::warn!(%error, "demuxing the batch again from its segments");
+                    again = true;
                 }
-                Err(error) => Ok(Err(error)),
-            };
+                Err(error) => {
+                    self.splitter.give_up();
+                    return Ok(Err(error));
+                }
+            }
         }
+    }
+
+    /// Ends the batch that is open.
+    async fn end(&mut self, batch: &Batch, dir: &Path) -> Result<Split, DemuxError> {
+        let left: Vec<Segment> = self.waiting.left().cloned().collect();
+        if let (true, Some(first)) = (left.is_empty(), batch.segments.first()) {
+            let source = std::io::ErrorKind::NotFound.into();
+            return Err(DemuxError::File { path: first.main.path.clone(), source });
+        }
+        let next = self.files.batch(batch.number + 1);
+        if self.waiting.has_more() {
+            self.files.make_batch(batch.number + 1)?;
+        }
+        self.splitter.cut(&left, batch.last, dir, &next).await
     }
 
     /// After a restart the first batch that is split follows on the last segments before it.
@@ -291,17 +363,6 @@ impl Demuxer {
             None => None,
         };
         self.splitter.after(self.before.clone(), facts.as_ref());
-    }
-
-    /// Where somebody removed segments of a batch, and not all of them: those that are there. What is missing is told.
-    async fn what_is_left(&self, batch: &Batch) -> Result<Option<Vec<Segment>>, JournalError> {
-        let left: Vec<Segment> = batch.segments.iter().filter(|segment| on_disk(segment)).cloned().collect();
-        let removed = batch.segments.len() - left.len();
-        if removed == 0 {
-            return Ok(None);
-        }
-        self.reporter.demux(batch.number, Outcome::SegmentsRemoved { removed, left: left.len() }).await?;
-        Ok(Some(left).filter(|left| !left.is_empty()))
     }
 }
 

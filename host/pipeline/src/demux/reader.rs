@@ -1,21 +1,21 @@
 //! The demuxers of a run, alive from the first batch to the last. Pure but for the files that it reads and writes.
 //!
-//! In: the segments of one batch after the other. Out: each batch's `video.fmp4.part`, `audio.fmp4.part`, facts and
-//! counts. A unit that reaches over the border of two batches comes out in the second one. In memory: a piece of a
-//! segment, open units and one open fragment a track.
+//! In: one segment after the other. Out: packets in the files of the batch that is open ([`Open`]); where it is cut, its
+//! facts and counts. A unit that reaches over the border of two batches comes out in the second one. In memory: a piece of a
+//! segment, open units, and one open fragment a track while a segment is read.
 
 use std::collections::VecDeque;
-use std::path::Path;
 
+use super::DemuxError;
+use super::Layout;
 use super::counts::Counts;
 use super::feed::{Feed, Sink};
-use super::track::{TURN, Track, shifts, us};
-use super::{DemuxError, Layout, part};
+use super::open::Open;
+use super::track::{TURN, us};
 use crate::limits::RESUME_SEGMENTS_MAX;
 use outboard_media::demux::{Codec, Config, Packet, Stream, TICKS_PER_SECOND, TrackKind};
 use outboard_media::facts::{BatchFacts, TrackFacts};
 use outboard_media::segment::Segment;
-use outboard_store::files::names;
 
 /// Packets of a track that may come out of the last segment before a restart and were not in the batch before: the
 /// demuxer then waited for their end.
@@ -23,7 +23,7 @@ const KEPT: usize = 8;
 /// Times that differ by less are those of one packet, in microseconds.
 const SAME_US: i64 = 1000;
 
-/// The state between two batches.
+/// The state between two segments.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reader {
     main: Feed,
@@ -35,6 +35,9 @@ pub(super) struct Reader {
     before: Option<Before>,
     /// The last packets before a restart, until others come: their decoding times, in microseconds.
     ends: [Option<i64>; 2],
+    /// The sound is an input of its own, and the batch that is open, or the one before, had some of it.
+    separate: bool,
+    heard: bool,
 }
 
 /// The segments before a restart.
@@ -49,7 +52,12 @@ impl Before {
     /// `segments`: the last ones before a restart, oldest first. `facts`: of the last batch that was split then.
     pub(super) fn new(segments: Vec<Segment>, facts: Option<&BatchFacts>) -> Self {
         let end = |track: &Option<TrackFacts>| Some(track.as_ref()?.packets.last()?.dts_us);
-        Self { segments, ends: facts.map(|facts| [end(&facts.video), end(&facts.audio)]).unwrap_or_default() }
+        let mut ends = facts.map(|facts| [end(&facts.video), end(&facts.audio)]).unwrap_or_default();
+        if facts.and_then(|facts| facts.audio.as_ref()).is_some_and(|audio| !audio.encoded_from.is_empty()) {
+            // Its times are not those of the source's frames.
+            ends[1] = None;
+        }
+        Self { segments, ends }
     }
 
     /// The last `count` segments, as far as they follow on each other and are on disk; `next`: the index after them.
@@ -89,58 +97,59 @@ impl Reader {
         self.before = Some(before);
     }
 
-    /// Splits a batch into files in `dir`. `last`: nothing that follows continues it.
+    /// Reads the next segment of the batch that is open.
     ///
     /// # Errors
-    /// [`DemuxError`]: the state is of no use any more; the files may be incomplete.
-    pub(super) fn batch(&mut self, segments: &[Segment], last: bool, dir: &Path) -> Result<Found, DemuxError> {
-        let separate = segments.iter().any(|segment| !segment.audio.is_empty());
+    /// [`DemuxError`]: neither the state nor that of `open` is of use any more.
+    pub(super) fn segment(&mut self, segment: &Segment, open: &mut Open) -> Result<(), DemuxError> {
         let mut chunk = Vec::new();
-        let kept = self.resume(segments.first(), separate, &mut chunk);
-        let mut batch = Batch {
-            tracks: [Track::new(part(dir, names::VIDEO)), Track::new(part(dir, names::AUDIO))],
-            counts: Counts::default(),
-            ends: self.ends,
-            separate,
-            beside: false,
-            border: segments.first().is_some_and(|first| first.discontinuity),
-        };
-        for (config, packet) in &kept {
-            batch.take(packet, config)?;
+        let first = open.is_empty();
+        self.choose_sound(segment, first);
+        if first {
+            let kept = self.resume(segment, &mut chunk);
+            open.begin(self.ends, segment.discontinuity);
+            kept.iter().try_for_each(|(config, packet)| open.take(packet, config))?;
         }
-        let mut known = false;
-        for (n, segment) in segments.iter().enumerate() {
-            batch.border = n == 0;
-            if self.next.is_some_and(|next| next != segment.index) {
-                self.both(&mut batch, Feed::end)?;
-            }
-            if segment.discontinuity {
-                self.both(&mut batch, Feed::discontinuity)?;
-            }
-            (batch.border, batch.beside) = (false, false);
-            known |= self.main.part(&segment.main, &mut chunk, &mut batch)?;
-            batch.beside = true;
-            for part in &segment.audio {
-                known |= self.audio.part(part, &mut chunk, &mut batch)?;
-            }
-            self.next = Some(segment.index + 1);
+        open.border = first;
+        open.separate = self.separate;
+        if self.next.is_some_and(|next| next != segment.index) {
+            self.both(open, Feed::end)?;
         }
+        if segment.discontinuity {
+            self.both(open, Feed::discontinuity)?;
+        }
+        (open.border, open.beside) = (false, false);
+        // What comes now is in a later batch if it is cut here.
+        open.place(segment.index)?;
+        let mut known = self.main.part(&segment.main, &mut chunk, open)?;
+        open.beside = true;
+        for part in &segment.audio {
+            known |= self.audio.part(part, &mut chunk, open)?;
+        }
+        open.known |= known;
+        // Written before the segment counts as done: a full disk undoes all of it.
+        open.write_out()?;
+        self.ends = open.ends;
+        self.next = Some(segment.index + 1);
+        Ok(())
+    }
+
+    /// Ends the batch that is open. `last`: nothing that follows continues it.
+    ///
+    /// # Errors
+    /// [`DemuxError`]: neither the state nor that of `open` is of use any more.
+    pub(super) fn cut(&mut self, open: &mut Open, last: bool) -> Result<Found, DemuxError> {
         if last {
-            self.both(&mut batch, Feed::end)?;
+            self.both(open, Feed::end)?;
         }
-        let Batch { mut tracks, mut counts, ends, .. } = batch;
-        self.ends = ends;
-        for track in &mut tracks {
-            counts.no_batch(track.close()?);
-        }
+        self.ends = open.ends;
+        let separate = self.separate;
+        open.close()?;
+        let mut counts = std::mem::take(&mut open.counts);
         self.main.settle([true, !separate], &mut counts);
         self.audio.settle([false, separate], &mut counts);
         let sound = if separate { &self.audio } else { &self.main };
-        let [video, audio] = &tracks;
-        let moved = shifts(video.first(), audio.first(), [self.main.wraps(), sound.wraps()]);
-        let facts = BatchFacts { video: video.facts(moved[0]), audio: audio.facts(moved[1]) };
-        let [video, audio] = tracks.map(Track::into_layout);
-        let layout = Layout { video, audio };
+        let facts = open.facts([self.main.wraps(), sound.wraps()]);
         let missing = [facts.video.is_none(), facts.audio.is_none()];
         let of_main = [missing[0], missing[1] && !separate];
         let mut doubtful = doubtful(&self.main.streams, of_main);
@@ -151,13 +160,24 @@ impl Reader {
         let encrypted = streams().any(|stream| stream.encrypted);
         let named = streams().next().is_some();
         let untimed = missing[1] && if separate { self.audio.is_untimed() } else { self.main.is_untimed() };
-        let foreign = match (known, named, untimed) {
+        let foreign = match (open.known, named, untimed) {
             (false, ..) => Some("its container is none of MPEG-TS, fragmented MP4 and packed audio"),
             (_, false, _) => Some("no table names its streams"),
             (.., true) => Some("its packed audio tells no time"),
             _ => None,
         };
-        Ok(Found { facts, layout, counts, doubtful, foreign, encrypted })
+        Ok(Found { facts, layout: open.layout(), counts, doubtful, foreign, encrypted })
+    }
+
+    /// Sound comes from the input of its own from the first segment that has it on. At a discontinuity, and after a batch
+    /// without any of it, the segment decides anew.
+    fn choose_sound(&mut self, segment: &Segment, first: bool) {
+        let has = !segment.audio.is_empty();
+        if segment.discontinuity || first && !self.heard {
+            self.separate = false;
+        }
+        self.separate |= has;
+        self.heard = has || self.heard && !first;
     }
 
     /// No batch follows: counts what is left.
@@ -176,32 +196,33 @@ impl Reader {
 
     fn both(
         &mut self,
-        batch: &mut Batch,
-        call: impl Fn(&mut Feed, &mut Batch) -> Result<(), DemuxError>,
+        open: &mut Open,
+        call: impl Fn(&mut Feed, &mut Open) -> Result<(), DemuxError>,
     ) -> Result<(), DemuxError> {
-        batch.beside = false;
-        call(&mut self.main, batch)?;
-        batch.beside = true;
-        call(&mut self.audio, batch)
+        open.beside = false;
+        call(&mut self.main, open)?;
+        open.beside = true;
+        call(&mut self.audio, open)
     }
 
     /// After a restart: reads the last segment before the first batch again, so that what reaches over the border is
     /// whole; more of them where that one alone does not lead to the last packets of the batch before (no tables, no key
     /// frame). Answers the packets that the batch before did not have yet.
-    fn resume(&mut self, first: Option<&Segment>, separate: bool, chunk: &mut Vec<u8>) -> Vec<(Config, Packet)> {
-        let (Some(before), true, Some(first)) = (self.before.take(), self.is_new(), first) else { return Vec::new() };
+    fn resume(&mut self, first: &Segment, chunk: &mut Vec<u8>) -> Vec<(Config, Packet)> {
+        let (Some(before), true) = (self.before.take(), self.is_new()) else { return Vec::new() };
+        let (separate, heard) = (self.separate, self.heard);
         let mut kept = Vec::new();
         for count in [1, 4, RESUME_SEGMENTS_MAX] {
             let segments = before.last(count, first.index);
             if segments.is_empty() {
                 break;
             }
-            *self = Self::default();
+            *self = Self { separate, heard, ..Self::default() };
             let mut again = Again { ends: before.ends, separate, ..Again::default() };
             if let Err(error) = self.read_again(segments, chunk, &mut again) {
                 // Removed by now. Then what reaches over the border is cut there, and counted.
                 tracing::debug!(%error, "a segment before the first batch is gone");
-                *self = Self::default();
+                *self = Self { separate, heard, ..Self::default() };
                 break;
             }
             self.next = Some(first.index);
@@ -234,45 +255,6 @@ impl Reader {
             }
         }
         Ok(())
-    }
-}
-
-/// A batch on its way into its files.
-struct Batch {
-    tracks: [Track; 2],
-    counts: Counts,
-    ends: [Option<i64>; 2],
-    /// The sound is an input of its own.
-    separate: bool,
-    /// Packets come from that input now.
-    beside: bool,
-    /// They were open when the batch before was cut, and what follows does not continue them.
-    border: bool,
-}
-
-impl Batch {
-    fn take(&mut self, packet: &Packet, config: &Config) -> Result<(), DemuxError> {
-        let at = index(packet.kind);
-        // On air already: it was handed out before the restart, though its end was missing.
-        if self.ends[at].is_some_and(|end| is_at(packet, end)) {
-            return Ok(());
-        }
-        self.ends[at] = None;
-        if self.border {
-            self.tracks[at].left_over(config, packet);
-            return Ok(());
-        }
-        self.tracks[at].packet(config, packet)
-    }
-}
-
-impl Sink for Batch {
-    fn packet(&mut self, packet: &Packet, config: &Config) -> Result<(), DemuxError> {
-        if is_wanted(packet.kind, self.separate, self.beside) { self.take(packet, config) } else { Ok(()) }
-    }
-
-    fn counts(&mut self) -> &mut Counts {
-        &mut self.counts
     }
 }
 
@@ -332,12 +314,12 @@ impl Sink for Rest {
     }
 }
 
-fn index(kind: TrackKind) -> usize {
+pub(super) fn index(kind: TrackKind) -> usize {
     usize::from(kind == TrackKind::Audio)
 }
 
 /// Pictures come from the main input, sound from the separate one if there is one.
-fn is_wanted(kind: TrackKind, separate: bool, beside: bool) -> bool {
+pub(super) fn is_wanted(kind: TrackKind, separate: bool, beside: bool) -> bool {
     match kind {
         TrackKind::Video => !beside,
         TrackKind::Audio => beside == separate,
@@ -345,7 +327,7 @@ fn is_wanted(kind: TrackKind, separate: bool, beside: bool) -> bool {
 }
 
 /// Whether a packet has this decoding time, in microseconds and perhaps another turn of the source's clock.
-fn is_at(packet: &Packet, end_us: i64) -> bool {
+pub(super) fn is_at(packet: &Packet, end_us: i64) -> bool {
     let turn = us(TURN, TICKS_PER_SECOND);
     let off = (us(packet.dts, TICKS_PER_SECOND) - end_us).rem_euclid(turn);
     off.min(turn - off) < SAME_US

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Counts, DemuxError};
+use super::{Counts, DemuxError, Encoded};
 use crate::cause::{Cause, Origin};
 use crate::event::{Event, EventKind, Severity};
 use crate::report::Reporter;
@@ -35,8 +35,8 @@ pub(super) enum Outcome<'a> {
     Placed { facts: &'a BatchFacts, placed: &'a Placed, before: &'a Timeline, after: &'a Timeline },
     /// Its sound could not be made ready for the processor.
     NotSent(&'a FfmpegError),
-    /// Its sound was handed to the exchange, if there is one.
-    Sent,
+    /// Its sound was handed to the exchange so long after its last segment was there; `None`: it is not sent.
+    Sent { after: Option<Duration> },
 }
 
 impl Reporter {
@@ -79,6 +79,9 @@ impl Reporter {
             Outcome::Placed { facts, placed, before, after } => {
                 self.status.update(|stats| {
                     stats.packets_in += facts.packets();
+                    if facts.audio.as_ref().is_some_and(|audio| audio.encoded_from.is_empty()) {
+                        stats.source_sound = None;
+                    }
                     stats.splices += placed.splices_us.len() as u64;
                     stats.max_skew_us = stats.max_skew_us.max(placed.max_skew_us);
                 });
@@ -91,13 +94,16 @@ impl Reporter {
                 let what = format!("batch {batch} is not sent: {error}");
                 self.status.tell(Event::new(EventKind::Fallback, Severity::Warning, what).batch(batch));
             }
-            Outcome::Sent => self.journal.step(batch, Step::Sent).await?,
+            Outcome::Sent { after } => {
+                after.into_iter().for_each(|after| self.status.timings().record_step(timings::Step::Sent, after));
+                self.journal.step(batch, Step::Sent).await?;
+            }
         }
         Ok(())
     }
 
     fn counted(&self, batch: u64, counts: &Counts) {
-        let Counts { unusable, notices, more_notices, streams, unbalanced, handed_to_ffmpeg } = counts;
+        let Counts { unusable, notices, more_notices, streams, unbalanced, handed_to_ffmpeg, encoded } = counts;
         for streams in streams {
             tracing::info!(batch, streams, "the source's streams");
         }
@@ -120,9 +126,31 @@ impl Reporter {
             let what = format!("batch {batch}: the demuxer lost count of packets; please report this with the log");
             self.status.tell(Event::new(EventKind::BatchLost, Severity::Error, what).batch(batch));
         }
+        if let Some(encoded) = encoded {
+            self.encoded(batch, encoded);
+        }
         if let Some(why) = handed_to_ffmpeg {
             let what = format!("source: from batch {batch} on ffmpeg demuxes it: {why}");
             self.status.tell(Event::new(EventKind::SourceWarning, Severity::Info, what).batch(batch));
+        }
+    }
+
+    /// That sound is encoded is told when it begins, and with another codec again; that it fails, each time.
+    fn encoded(&self, batch: u64, Encoded { from, frames, failed, why, bitrate }: &Encoded) {
+        let sound = format!("sound {from} is encoded to AAC {} kb/s", bitrate / 1000);
+        let mut new = false;
+        self.status.update(|stats| {
+            stats.frames_encoded += frames - failed;
+            new = stats.source_sound.as_ref() != Some(&sound);
+            stats.source_sound = Some(sound.clone());
+        });
+        if new {
+            let what = format!("source: from batch {batch} on, {sound}");
+            self.status.tell(Event::new(EventKind::SourceWarning, Severity::Info, what).batch(batch));
+        }
+        if let Some(why) = why {
+            let what = format!("batch {batch}: {failed} frames of sound ({from}) could not be encoded to AAC: {why}");
+            self.status.tell(Event::new(EventKind::SourceWarning, Severity::Error, what).batch(batch));
         }
     }
 }
@@ -152,8 +180,9 @@ mod tests {
         assert_eq!((stats.packets_in, stats.splices, stats.max_skew_us), (3, 2, 400));
         let row = case.row().await;
         assert_eq!((row.step, row.timeline), (Step::Demuxed, Some(before)));
-        report(&case, Outcome::Sent).await;
+        report(&case, Outcome::Sent { after: Some(3 * MS) }).await;
         assert_eq!(case.row().await.step, Step::Sent);
+        assert_eq!(case.reporter.status.timings().read().step(timings::Step::Sent).sum_us, 3_000);
     }
 
     #[tokio::test]

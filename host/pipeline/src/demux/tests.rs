@@ -2,8 +2,11 @@
 
 mod against_ffmpeg;
 mod cuts;
+mod encoded;
 mod field;
+mod step;
 mod stream;
+mod streaming;
 
 use super::*;
 use outboard_media::facts::{Packet, TrackFacts};

@@ -4,13 +4,16 @@
 //! `audio.fmp4.part`, written as the packets come, and the track's facts.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use super::DemuxError;
+use super::encoded::is_encoded;
 use crate::limits::BATCH_PACKETS_MAX;
-use outboard_media::demux::{Codec, Config, Packet, TICKS_PER_SECOND};
+use outboard_media::demux::{Codec, Config, Key, Packet, TICKS_PER_SECOND, Timing, TrackKind};
 use outboard_media::facts::{self, TrackFacts};
-use outboard_media::fmp4::writer::Writer;
+use outboard_media::fmp4::writer::{self, Writer};
 use outboard_media::layout::TrackLayout;
 use outboard_media::limits::TIMESTAMP_JUMP;
 
@@ -23,8 +26,8 @@ pub(super) struct Track {
     path: PathBuf,
     file: Option<File>,
     writer: Writer,
-    /// The configuration of the first packet: what the facts tell.
-    config: Option<Config>,
+    /// The configurations, each with the number of packets before it. The facts tell the first one.
+    configs: Vec<(usize, Config)>,
     packets: Vec<Times>,
     /// Packets from before a jump of the source's time at the start of the batch, until the first one after it comes.
     held: Vec<(Config, Packet)>,
@@ -41,10 +44,20 @@ struct Times {
     size: u32,
 }
 
+/// A place in a track, between two segments.
+#[derive(Debug, Clone)]
+pub(super) struct Mark {
+    packets: usize,
+    configs: usize,
+    held: Vec<(Config, Packet)>,
+    /// The file there; `None`: there was none.
+    written: Option<writer::Mark>,
+}
+
 impl Track {
     /// `path`: the file, which is made for the first packet.
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, writer: Writer::default(), config: None, packets: Vec::new(), held: Vec::new() }
+        Self { path, file: None, writer: Writer::default(), configs: Vec::new(), packets: Vec::new(), held: Vec::new() }
     }
 
     /// Takes a packet that was open when the batch before was cut, and after which the source's time jumps. It goes right
@@ -72,39 +85,106 @@ impl Track {
         if self.packets.len() >= BATCH_PACKETS_MAX {
             return Err(DemuxError::TooManyPackets { kind: packet.kind });
         }
+        if self.configs.last().is_none_or(|(_, last)| last != config) {
+            self.configs.push((self.packets.len(), config.clone()));
+        }
         self.packets.push(Times {
             dts: packet.dts,
             pts: packet.pts,
             samples: packet.samples,
             size: u32::try_from(packet.data.len()).unwrap_or(u32::MAX),
         });
-        if self.config.is_none() {
-            self.config = Some(config.clone());
-        }
         // Of another codec only the facts are wanted: they tell why it cannot go on air.
-        if !goes_on_air(config) {
+        if !is_written(config) {
             return Ok(());
         }
         let file = match &mut self.file {
             Some(file) => Ok(file),
-            none => File::create(&self.path).map(|file| none.insert(file)),
+            none => create(&self.path).map(|file| none.insert(file)),
         };
         let written = file.and_then(|file| self.writer.packet(config, packet, file));
-        written.map_err(|source| DemuxError::File { path: self.path.clone(), source })
+        written.map_err(|source| failed(&self.path, source))
     }
 
-    /// Writes what is held. Answers how many packets from before a jump found no place.
+    /// Writes what is open, and answers the place behind it.
+    pub(super) fn mark(&mut self) -> Result<Mark, DemuxError> {
+        let written = match &mut self.file {
+            Some(file) => Some(self.writer.mark(file).map_err(|source| failed(&self.path, source))?),
+            None => None,
+        };
+        Ok(Mark { packets: self.packets.len(), configs: self.configs.len(), held: self.held.clone(), written })
+    }
+
+    /// Removes what came behind a place.
+    pub(super) fn back_to(&mut self, mark: &Mark) -> Result<(), DemuxError> {
+        self.packets.truncate(mark.packets);
+        self.configs.truncate(mark.configs);
+        self.held.clone_from(&mark.held);
+        match (&mark.written, &mut self.file) {
+            (Some(written), Some(file)) => {
+                self.writer.back_to(written);
+                let cut = file.set_len(written.bytes()).and_then(|()| file.seek(SeekFrom::Start(written.bytes())));
+                cut.map_err(|source| failed(&self.path, source))?;
+            }
+            // It is made anew for its first packet.
+            _ => (self.file, self.writer) = (None, Writer::default()),
+        }
+        Ok(())
+    }
+
+    /// Ends the track at a place. What was held there is in another track by now.
+    pub(super) fn end_at(&mut self, mark: &Mark) -> Result<(), DemuxError> {
+        self.back_to(mark)?;
+        self.held.clear();
+        Ok(())
+    }
+
+    /// Holds what another track still holds.
+    pub(super) fn hold_as(&mut self, other: &Self) {
+        self.held.clone_from(&other.held);
+    }
+
+    /// Copies the packets between two places, or from a place to the end, to the end of another track.
+    pub(super) fn copy(&self, from: &Mark, to: Option<&Mark>, into: &mut Self) -> Result<(), DemuxError> {
+        let stored = &self.writer.layout().packets;
+        let mut stored = stored.iter().skip(from.written.as_ref().map_or(0, writer::Mark::packets));
+        let mut config = self.configs.partition_point(|(first, _)| *first <= from.packets).saturating_sub(1);
+        let until = to.map_or(self.packets.len(), |to| to.packets);
+        for (n, times) in self.packets.iter().enumerate().take(until).skip(from.packets) {
+            config += usize::from(self.configs.get(config + 1).is_some_and(|(first, _)| *first <= n));
+            let Some((_, config)) = self.configs.get(config) else { continue };
+            let (data, key) = match &self.file {
+                Some(file) if is_written(config) => {
+                    let lost =
+                        || failed(&self.path, io::Error::other(format!("packet {n} is not where it was written")));
+                    let stored = stored.next().ok_or_else(lost)?;
+                    let mut data = vec![0; stored.len as usize];
+                    file.read_exact_at(&mut data, stored.offset).map_err(|source| failed(&self.path, source))?;
+                    (data, stored.key)
+                }
+                // It was not written either.
+                _ => (vec![0; times.size as usize], false),
+            };
+            let kind = match config {
+                Config::Video(_) => TrackKind::Video,
+                Config::Audio(_) => TrackKind::Audio,
+            };
+            let Times { dts, pts, samples, .. } = *times;
+            let key = if key { Key::Sync } else { Key::No };
+            into.write(config, &Packet { kind, dts, pts, timing: Timing::Read, key, samples, data })?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is open. Answers how many packets from before a jump found no place.
     pub(super) fn close(&mut self) -> Result<u64, DemuxError> {
-        let left = self.held.len() as u64;
-        let Some(file) = &mut self.file else { return Ok(left) };
-        let written = self.writer.flush(file);
-        written.map_err(|source| DemuxError::File { path: self.path.clone(), source })?;
-        Ok(left)
+        self.mark()?;
+        Ok(self.held.len() as u64)
     }
 
     /// Where the packets are in the file, once it is closed; `None`: there is no file.
-    pub(super) fn into_layout(self) -> Option<TrackLayout> {
-        self.file.map(|_| self.writer.into_layout())
+    pub(super) fn layout(&self) -> Option<TrackLayout> {
+        self.file.as_ref().map(|_| self.writer.layout().clone())
     }
 
     /// Decoding time of the first packet, in ticks of 90 kHz.
@@ -114,7 +194,7 @@ impl Track {
 
     /// The facts, `shift` ticks of 90 kHz later than the packets were; `None` without packets.
     pub(super) fn facts(&self, shift: i64) -> Option<TrackFacts> {
-        let mut facts = match self.config.as_ref()? {
+        let mut facts = match &self.configs.first()?.1 {
             Config::Video(video) => TrackFacts {
                 codec: video.codec.name().to_owned(),
                 dimensions: (video.width, video.height),
@@ -153,6 +233,15 @@ impl Track {
     }
 }
 
+/// A new file, of which packets can be read again.
+fn create(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(true).open(path)
+}
+
+fn failed(path: &Path, source: io::Error) -> DemuxError {
+    DemuxError::File { path: path.to_owned(), source }
+}
+
 /// How long a packet should last, in ticks of 90 kHz.
 fn nominal(config: &Config, packet: &Packet) -> i64 {
     /// 25 frames per second.
@@ -185,16 +274,16 @@ pub(super) fn us(ticks: i64, rate: i64) -> i64 {
     i64::try_from(us).unwrap_or_default()
 }
 
-/// Destinations take H.264 and AAC.
-fn goes_on_air(config: &Config) -> bool {
+/// It goes on air, or is encoded for that.
+fn is_written(config: &Config) -> bool {
     match config {
         Config::Video(video) => video.codec == Codec::H264,
-        Config::Audio(audio) => audio.codec == Codec::Aac,
+        Config::Audio(audio) => audio.codec == Codec::Aac || is_encoded(audio.codec),
     }
 }
 
 /// ffmpeg's name of the codec.
-fn audio_name(codec: Codec, layer: u8) -> &'static str {
+pub(super) fn audio_name(codec: Codec, layer: u8) -> &'static str {
     match (codec, layer) {
         (Codec::MpegAudio, 1) => "mp1",
         (Codec::MpegAudio, 2) => "mp2",
@@ -261,7 +350,8 @@ mod tests {
     fn sound_lasts_as_long_as_its_samples() {
         let config =
             AudioConfig { codec: Codec::MpegAudio, record: vec![], sample_rate: 44_100, channels: 2, layer: 2 };
-        let mut track = Track::new("/nowhere/audio".into());
+        let dir = tempfile::tempdir().unwrap();
+        let mut track = Track::new(dir.path().join("audio"));
         let config = Config::Audio(config);
         for n in 0..3 {
             track.packet(&config, &packet(TrackKind::Audio, n * 2000, 1152)).unwrap();

@@ -19,6 +19,8 @@ pub const LEAD_IN_BYTES: usize = 256 * 1024;
 pub const SOURCE_AGAIN: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(15));
 /// Batches queued between two steps; their media is on disk.
 pub const BATCHES_WAITING: usize = 4;
+/// Segments and cuts queued for the demux step; their media is on disk.
+pub const SEGMENTS_WAITING: usize = 16;
 /// Source events queued for the batch step.
 pub const SOURCE_EVENTS_WAITING: usize = 16;
 /// Divisor of the batch length that gives the default reserve time for slow replies.
@@ -68,3 +70,11 @@ pub const RESUME_SEGMENTS_MAX: usize = 16;
 pub const SEGMENT_READ_BYTES: usize = 256 << 10;
 /// Notices of a demuxer that are logged per batch; the rest is a number.
 pub const NOTICES_LOGGED: usize = 8;
+/// Samples that decoder and encoder are given each to settle, before what is encoded of a source's sound: 170 ms at 48 kHz. Opus
+/// needs 80 ms (RFC 7845 section 4.6); MP3 the bits of up to nine frames before (ISO/IEC 11172-3 section 2.4.3.1).
+pub const ENCODED_SETTLE_SAMPLES: u64 = 8 * 1024;
+/// Largest sound of a batch that is encoded, in bytes of the source's codec; it is in memory meanwhile. 120 s of AC-3 at 640 kb/s have
+/// 9.6 MB.
+pub const ENCODED_BYTES_MAX: u64 = 32 << 20;
+/// A longer gap in sound that is encoded is not filled with silence.
+pub const ENCODED_GAP_MAX: Duration = Duration::from_secs(1);

@@ -13,6 +13,7 @@ use super::CHUNK_BYTES;
 use crate::demux::part;
 use crate::limits::OUTPUT_FRAGMENT_MIN;
 use outboard_egress::spool::{ReadyBatch, Tag};
+use outboard_media::demux::Codec;
 use outboard_media::facts::BatchFacts;
 use outboard_media::fmp4::head::{self, Head, Place};
 use outboard_media::fmp4::{self, AUDIO, Run, Sample, VIDEO};
@@ -106,11 +107,11 @@ impl<'a> Tracks<'a> {
         let config = |header: &'a Option<bytes::Bytes>, head: u32| header.as_ref()?.get(head as usize..);
         let video = config(&ready.video.header, VIDEO_HEAD).filter(|_| !ready.video.tags.is_empty()).map(|config| {
             let (width, height) = facts.video.as_ref().map_or((0, 0), |track| track.dimensions);
-            (fmp4::Video { config, width, height }, ready.video.tags.as_slice())
+            (fmp4::Video { codec: Codec::H264, config, width, height }, ready.video.tags.as_slice())
         });
         let audio = config(&ready.audio.header, AUDIO_HEAD).filter(|_| !ready.audio.tags.is_empty()).map(|config| {
             let (sample_rate, channels) = facts.audio.as_ref().map_or((0, 2), |t| (t.sample_rate, t.channels));
-            (fmp4::Audio { config, sample_rate, channels }, ready.audio.tags.as_slice())
+            (fmp4::Audio { codec: Codec::Aac, config, sample_rate, channels }, ready.audio.tags.as_slice())
         });
         Self { ready, video, audio }
     }

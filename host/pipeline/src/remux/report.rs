@@ -227,7 +227,7 @@ mod tests {
             }
         };
         let plan = Plan { audio: crate::remux::plan::Audio::Processed, ..Plan::original(true, "") };
-        for (shorter, plan, off) in [(0, plan.clone(), 0), (3, plan, us(3)), (3, Plan::original(true, ""), 0)] {
+        for (shorter, plan, off) in [(0, plan.clone(), 0), (5, plan, us(5)), (5, Plan::original(true, ""), 0)] {
             let case = Case::new().await;
             let facts = BatchFacts { video: None, audio: Some(track(packets - shorter)) };
             let batch = Demuxed { facts, ..batch() };

@@ -157,6 +157,8 @@ pub struct SourceStatus {
     codecs: Option<String>,
     /// Name and language of the separate audio rendition. Null if there is none.
     audio: Option<String>,
+    /// How the source's audio is encoded to AAC, such as `sound mp3 is encoded to AAC 128 kb/s`. Null if it is AAC.
+    sound: Option<String>,
     /// Target duration of the playlist (the longest segment), in seconds.
     target_duration_seconds: f64,
     /// True for a live stream. False for a recording, which is complete from the start.
@@ -193,8 +195,11 @@ pub struct Counters {
     /// Media packets received from the source.
     packets_in: BigInt,
     /// Media packets of the source that could not be used, by reason: truncated, lost (packets of the transport stream are
-    /// missing), scrambled, corrupt, before-key, no-time, too-large, after-end, no-batch (the run ended within them).
+    /// missing), scrambled, corrupt, before-key, no-time, too-large, after-end, no-batch (the run ended within them),
+    /// not-encoded (sound that ffmpeg could not encode to AAC).
     packets_unusable: Vec<ReasonCount>,
+    /// Frames of the source's audio that were encoded to AAC. The resulting packets are counted as received.
+    frames_encoded: BigInt,
     /// Media packets received from the source that were lost before air.
     packets_lost: BigInt,
     /// Packets of processed audio that were cut off because they exceeded the length of their batch.
@@ -238,7 +243,9 @@ impl PipelineStatus {
             last_error,
             last_error_at: error_ms.map(DateTime),
             source: stats.and_then(|stats| {
-                stats.source.as_ref().map(|started| SourceStatus::new(started, stats.stale_since_ms.filter(|_| live)))
+                let stale_since_ms = stats.stale_since_ms.filter(|_| live);
+                let source = stats.source.as_ref();
+                source.map(|started| SourceStatus::new(started, stale_since_ms, stats.source_sound.clone()))
             }),
             counters: stats.map(|stats| Counters {
                 buffer_seconds: if live { seconds(stats.buffer_ms) } else { 0.0 },
@@ -275,13 +282,14 @@ fn phase(word: &str) -> Phase {
 }
 
 impl SourceStatus {
-    fn new(started: &Started, stale_since_ms: Option<u64>) -> Self {
+    fn new(started: &Started, stale_since_ms: Option<u64>, sound: Option<String>) -> Self {
         Self {
             bandwidth: started.bandwidth.map(BigInt),
             width: started.resolution.map(|(width, _)| width),
             height: started.resolution.map(|(_, height)| height),
             codecs: started.codecs.clone(),
             audio: started.audio.clone(),
+            sound,
             target_duration_seconds: started.target_duration.as_secs_f64(),
             live: started.live,
             stale_since: stale_since_ms.map(DateTime),
@@ -305,6 +313,7 @@ impl From<&Stats> for Counters {
             late_batches: BigInt(stats.late_batches),
             packets_in: BigInt(stats.packets_in),
             packets_unusable: by_reason(&stats.packets_unusable),
+            frames_encoded: BigInt(stats.frames_encoded),
             packets_lost: BigInt(stats.packets_lost),
             packets_trimmed: BigInt(stats.packets_trimmed),
             splices: BigInt(stats.splices),

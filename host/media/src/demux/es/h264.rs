@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::super::event::{Codec, Key, VideoConfig};
 use super::bits::{Bits, Rbsp};
 use super::sps::Sps;
-use crate::limits::{DEMUX_PARAMETER_SET_BYTES_MAX, DEMUX_PARAMETER_SETS_MAX};
+use crate::limits::{DEMUX_CONFIG_BYTES_MAX, DEMUX_PARAMETER_SET_BYTES_MAX, DEMUX_PARAMETER_SETS_MAX};
 
 /// Values of nal_unit_type (ITU-T H.264 table 7-1); this one is a slice of an IDR picture.
 const IDR: u8 = 5;
@@ -115,7 +115,8 @@ impl H264 {
         if same || nal.len() < 4 || nal.len() > DEMUX_PARAMETER_SET_BYTES_MAX {
             return;
         }
-        if self.sps.len() >= DEMUX_PARAMETER_SETS_MAX && !self.sps.contains_key(&id) {
+        let known = self.sps.get(&id).map(|(known, _)| known.len());
+        if self.sps.len() >= DEMUX_PARAMETER_SETS_MAX && known.is_none() || !self.fits(nal, known) {
             return;
         }
         // Its picture parameter sets were made for the one before; the sender repeats them.
@@ -130,11 +131,19 @@ impl H264 {
         let Some((id, sps)) = bits.ue().zip(bits.ue()) else { return };
         let known = self.pps.get(&id);
         let room = known.is_some() || self.pps.len() < DEMUX_PARAMETER_SETS_MAX;
+        let room = room && self.fits(nal, known.map(|(_, known)| known.len()));
         if nal.len() > DEMUX_PARAMETER_SET_BYTES_MAX || !room || known.is_some_and(|(_, known)| known == nal) {
             return;
         }
         self.pps.insert(id, (sps, nal.to_vec()));
         self.changed = true;
+    }
+
+    /// Returns whether all parameter sets are small enough with this one, which replaces one of `known` bytes.
+    fn fits(&self, nal: &[u8], known: Option<usize>) -> bool {
+        let sps = self.sps.values().map(|(set, _)| set.len());
+        let all: usize = sps.chain(self.pps.values().map(|(_, set)| set.len())).sum();
+        all - known.unwrap_or(0) + nal.len() <= DEMUX_CONFIG_BYTES_MAX
     }
 
     /// Reads the start of a slice header (section 7.3.3). Returns whether the slice is of another type than I and SI.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::super::event::{Codec, Key, VideoConfig};
 use super::bits::{Bits, Rbsp};
 use super::h264::Picture;
-use crate::limits::{DEMUX_PARAMETER_SET_BYTES_MAX, DEMUX_PARAMETER_SETS_MAX};
+use crate::limits::{DEMUX_CONFIG_BYTES_MAX, DEMUX_PARAMETER_SET_BYTES_MAX, DEMUX_PARAMETER_SETS_MAX};
 
 /// Values of nal_unit_type (ITU-T H.265 table 7-1); this one is a video parameter set.
 const VPS: u8 = 32;
@@ -78,7 +78,9 @@ impl Hevc {
         };
         let key = (kind, id.unwrap_or_default());
         let known = self.sets.get(&key);
-        let room = known.is_some() || self.sets.len() < DEMUX_PARAMETER_SETS_MAX;
+        let all: usize = self.sets.values().map(Vec::len).sum();
+        let fits = all - known.map_or(0, Vec::len) + nal.len() <= DEMUX_CONFIG_BYTES_MAX;
+        let room = fits && (known.is_some() || self.sets.len() < DEMUX_PARAMETER_SETS_MAX);
         if nal.len() > DEMUX_PARAMETER_SET_BYTES_MAX || !room || known.is_some_and(|known| known == nal) {
             return;
         }

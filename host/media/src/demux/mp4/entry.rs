@@ -4,7 +4,7 @@
 use super::super::es::bits::Bits;
 use super::super::event::{AudioConfig, Codec, Config, VideoConfig};
 use crate::adts;
-use crate::limits::DEMUX_STREAMS_MAX;
+use crate::limits::{DEMUX_CONFIG_BYTES_MAX, DEMUX_STREAMS_MAX};
 use crate::probe::boxes::{Boxes, child};
 
 /// A sample entry: the coding of some samples of a track.
@@ -52,7 +52,12 @@ impl Entry {
             b"Opus" => Some(plain(Codec::Opus, body, child(sound, b"dOps").unwrap_or_default())),
             _ => None,
         };
-        found.unwrap_or(unknown)
+        let record = |entry: &Self| match &entry.config {
+            Some(Config::Video(video)) => video.record.len(),
+            Some(Config::Audio(audio)) => audio.record.len(),
+            None => 0,
+        };
+        found.filter(|entry| record(entry) <= DEMUX_CONFIG_BYTES_MAX).unwrap_or(unknown)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reads `moof` boxes (ISO/IEC 14496-12 section 8.8): the places and the times of a fragment's samples.
 
 use super::init::{Defaults, Track, field};
-use crate::limits::{DEMUX_SAMPLES_MAX, DEMUX_STREAMS_MAX};
+use crate::limits::DEMUX_STREAMS_MAX;
 use crate::probe::boxes::{Box, Boxes, child, number32, number64};
 
 /// A sample that a `moof` announces.
@@ -51,14 +51,14 @@ impl Ends {
 const NON_SYNC: u32 = 0x0001_0000;
 
 /// Returns all samples of a `moof` that begins at `at`, in the order of their bytes. `None` if the box is invalid or
-/// has more than [`DEMUX_SAMPLES_MAX`] samples.
-pub fn samples(moof: &[u8], at: u64, tracks: &[Track], ends: &mut Ends) -> Option<Vec<Sample>> {
+/// has more than `most` samples.
+pub fn samples(moof: &[u8], at: u64, tracks: &[Track], ends: &mut Ends, most: usize) -> Option<Vec<Sample>> {
     let start = i64::try_from(at).ok()?;
     let mut samples = Vec::new();
     // Without a base of its own a track's data follow those of the one before; those of the first begin with the box.
     let mut next = start;
     for traf in Boxes::of(moof).filter(|found| &found.name == b"traf") {
-        next = fragment(traf.body, start, next, tracks, ends, &mut samples)?;
+        next = fragment(traf.body, start, next, (tracks, most), ends, &mut samples)?;
     }
     samples.sort_by_key(|sample| sample.at);
     Some(samples)
@@ -69,7 +69,7 @@ fn fragment(
     traf: &[u8],
     start: i64,
     next: i64,
-    tracks: &[Track],
+    (tracks, most): (&[Track], usize),
     ends: &mut Ends,
     samples: &mut Vec<Sample>,
 ) -> Option<i64> {
@@ -96,7 +96,7 @@ fn fragment(
     let mut dts = time(traf, ends.get(id)).or(ends.get(id)).unwrap_or(0);
     let mut place = base;
     for run in Boxes::of(traf).filter(|found| &found.name == b"trun") {
-        (place, dts) = self::run(&run, (base, place), dts, id, &defaults, samples)?;
+        (place, dts) = self::run(&run, (base, place), dts, (id, &defaults), most, samples)?;
     }
     ends.set(id, dts);
     Some(place)
@@ -124,8 +124,8 @@ fn run(
     found: &Box<'_>,
     (base, place): (i64, i64),
     mut dts: i64,
-    track: u32,
-    defaults: &Defaults,
+    (track, defaults): (u32, &Defaults),
+    most: usize,
     samples: &mut Vec<Sample>,
 ) -> Option<(i64, i64)> {
     let (flags, count) = (field(found.body, 0)?, field(found.body, 4)?);
@@ -137,7 +137,7 @@ fn run(
     };
     let mut at = if flags & 1 != 0 { base.checked_add(i64::from(take()?.cast_signed()))? } else { place };
     let first = if flags & 4 != 0 { Some(take()?) } else { None };
-    if usize::try_from(count).ok()? > DEMUX_SAMPLES_MAX - samples.len().min(DEMUX_SAMPLES_MAX) {
+    if usize::try_from(count).ok()? > most.saturating_sub(samples.len()) {
         return None;
     }
     for n in 0..count {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::DEMUX_SAMPLES_MAX;
 
 fn boxed(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
     [&((body.len() + 8) as u32).to_be_bytes()[..], name, body].concat()
@@ -15,7 +16,7 @@ fn track() -> Track {
 
 fn read(trafs: &[Vec<Vec<u8>>], ends: &mut Ends) -> Option<Vec<Sample>> {
     let moof: Vec<u8> = trafs.iter().flat_map(|traf| boxed(b"traf", &traf.concat())).collect();
-    samples(&moof, 1000, &[track()], ends)
+    samples(&moof, 1000, &[track()], ends, DEMUX_SAMPLES_MAX)
 }
 
 /// Returns place, size, decoding time, composition time and sync flag of each sample.

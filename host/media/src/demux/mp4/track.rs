@@ -111,6 +111,13 @@ impl Taken {
             out.track(self.kind).framing += frame.strip as u64;
             self.config = Some(Config::Audio(frame.config));
         }
+        // Only the frames tell the layer of MPEG audio, and the channels of AC-3: entries often have wrong ones.
+        if matches!(codec, Codec::MpegAudio | Codec::Ac3 | Codec::Eac3)
+            && let Head::Frame(frame) = headers::head(codec, &data)
+            && frame.config.codec == codec
+        {
+            self.config = Some(Config::Audio(frame.config));
+        }
         let mut picture = Picture::default();
         if matches!(codec, Codec::H264 | Codec::Hevc) {
             if length_bytes != 4 {

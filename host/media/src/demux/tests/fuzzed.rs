@@ -8,7 +8,12 @@ use super::repack::Random;
 fn changed_streams_and_made_up_bytes_are_explained() {
     let mp4 = Clip { seconds: 1, name: "a.mp4", mux: "-movflags frag_keyframe+empty_moov", ..Clip::default() }.make();
     let adts = clip::ffmpeg(&["-f", "lavfi", "-i", "sine", "-t", "1", "-c:a", "aac"], "a.aac");
-    let seeds = [(0_u8, &clip::plain()[..40_000]), (2, &mp4[..mp4.len().min(40_000)]), (3, &adts[..])];
+    let seeds = [
+        (0_u8, &clip::plain()[..40_000]),
+        (1, &mp4[..mp4.len().min(40_000)]),
+        (2, &mp4[..mp4.len().min(40_000)]),
+        (3, &adts[..]),
+    ];
     let mut random = Random(11);
     for (kind, seed) in seeds {
         for _ in 0..60 {

@@ -150,9 +150,17 @@ fn the_same_units_packed_in_any_legal_way_give_the_same_packets() {
         Pack { table_packets: 3, company: true, ..default() },
         Pack { move_at: Some(2), ..default() },
         Pack { new_counters: true, ..default() },
+        Pack { moves: true, ..default() },
+        Pack { clock: 3, twice: 4, ..default() },
+        Pack { full_headers: true, ..default() },
+        Pack { full_headers: true, lengths: true, audio_pes: Some(1400), video_pes: Some(3000), ..default() },
+        Pack { padding: 3, ..default() },
+        Pack { padding: 2, audio_pes: Some(300), video_pes: Some(1000), lengths: true, ..default() },
+        Pack { long_tables: true, company: true, table_packets: 20, ..default() },
+        Pack { long_tables: true, moves: true, beside: (4, 0), ..default() },
     ];
     let mut random = Random(77);
-    for seed in 2..14 {
+    for seed in 2..30 {
         packs.push(Pack {
             seed,
             video_pes: random.one_in(2).then(|| 500 + random.below(9000)),
@@ -166,6 +174,10 @@ fn the_same_units_packed_in_any_legal_way_give_the_same_packets() {
             table_segments: 1 + random.below(3),
             table_packets: 5 + random.below(300),
             company: random.one_in(2),
+            clock: random.below(3) * 5,
+            full_headers: random.one_in(2),
+            padding: random.below(3) * 4,
+            long_tables: random.one_in(2),
             ..default()
         });
     }
@@ -179,11 +191,13 @@ fn the_same_units_packed_in_any_legal_way_give_the_same_packets() {
         assert_eq!((duplicates, run.witness.container.null > 0), (pack.twice > 0, pack.null > 0), "{pack:?}");
         assert_eq!(run.data.is_empty(), !pack.company, "{pack:?}");
         let untimed = run.packets.iter().any(|packet| packet.timing == Timing::Derived);
-        assert_eq!(
-            untimed,
-            pack.video_pes.is_some_and(|size| size > 1500) || pack.audio_pes.is_some_and(|size| size > 300),
-            "{pack:?}"
-        );
+        let over = |size: Option<usize>, most| size.map_or(Some(false), |size| (size > most).then_some(true));
+        // Of PES packets that are shorter it is not known whether two units begin in one.
+        match (over(pack.video_pes, 1500), over(pack.audio_pes, 300)) {
+            (Some(false), Some(false)) => assert!(!untimed, "{pack:?}"),
+            (Some(true), _) | (_, Some(true)) => assert!(untimed, "{pack:?}"),
+            _ => {}
+        }
     }
 }
 
