@@ -27,7 +27,7 @@ use outboard::pipeline::air::clock::AirClock;
 use outboard::pipeline::air::journal::{AirEvent, AirJournal, DropReason, JournalError};
 use outboard::pipeline::air::position::Position;
 use outboard::pipeline::air::rtmp::transport::TlsSettings;
-use outboard::pipeline::air::spool::{ReadyBatch, Spool};
+use outboard::pipeline::air::spool::{ReadyBatch, SequenceHeader, Spool, Tag};
 use outboard::pipeline::air::status::{DestinationState, DestinationStatus};
 use outboard::pipeline::air::target::Target;
 use outboard::pipeline::air::{Air, AirConfig, DestinationConfig};

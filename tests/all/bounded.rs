@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use outboard_tests::host::Host;
-use outboard_tests::media::{Clip, LiveOrigin, entries};
+use outboard_tests::media::{Clip, Entry, LiveOrigin, entries};
+use outboard_tests::over_borders::over_borders;
 use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::server::resident_kb;
 
@@ -30,7 +31,13 @@ fn size(dir: &std::path::Path) -> u64 {
 #[tokio::test]
 async fn two_hundred_short_batches_leave_memory_and_disk_as_they_were() {
     let clip = Clip::small(60);
-    let programme: Vec<_> = (0..7).flat_map(|round| entries(&clip, round > 0)).collect();
+    // Frames of sound reach over the border of each batch.
+    let packed = tempfile::tempdir().unwrap();
+    let over = over_borders(&entries(&clip, false), packed.path());
+    let again = |round| {
+        over.iter().enumerate().map(move |(n, entry)| Entry { discontinuity: n == 0 && round > 0, ..entry.clone() })
+    };
+    let programme: Vec<_> = (0..7).flat_map(again).collect();
     let origin = LiveOrigin::vod(programme).await;
     let processor = Processor::start(ServerKind::Node, "echo", &[]).await;
     let storage = tempfile::tempdir().unwrap();

@@ -2,13 +2,17 @@
 //!
 //! Can fail: a batch border that cuts, a discontinuity that loses its tail, a header sent as media, a packet sent
 //! twice.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first thing that is not as it should be")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test may stop at the first thing that is not as it should be"
+)]
 
 use std::time::Duration;
 
 use outboard::media::flv::TagKind;
 use outboard_tests::host::Host;
-use outboard_tests::media::{Clip, LiveOrigin, entries};
+use outboard_tests::media::{Clip, Entry, LiveOrigin, entries, ffmpeg, packets};
 use outboard_tests::onair::{assert_same_packets, hashes, join_sessions, monotonic, of_entries};
 use outboard_tests::over_borders::over_borders;
 use outboard_tests::processor::{Processor, ServerKind};
@@ -55,9 +59,67 @@ async fn packets_on_air_are_the_sources_over_batches_and_a_discontinuity() {
     assert_eq!(of(TagKind::Audio).next(), of(TagKind::Audio).next_back());
 }
 
-/// Frames of sound that begin in one batch and end in the next, also where the host is killed between the two.
+/// Stereo becomes mono inside of a segment and of a batch, without a discontinuity tag: the receiver is told right before the
+/// first packet that is mono.
+#[tokio::test]
+async fn a_change_of_channels_inside_a_batch_is_told_at_its_packet() {
+    let made = tempfile::tempdir().unwrap();
+    let path = |name: &str| made.path().join(name).display().to_string();
+    let noise = "anoisesrc=r=48000:a=0.1:seed=1";
+    for (name, seconds, channels) in [("a", "5", "2"), ("b", "7", "1")] {
+        let file = path(&format!("{name}.aac"));
+        ffmpeg(&["-f", "lavfi", "-i", noise, "-t", seconds, "-c:a", "aac", "-ac", channels, &file]);
+    }
+    let [stereo, mono] = ["a.aac", "b.aac"].map(|name| std::fs::read(path(name)).unwrap());
+    std::fs::write(path("ab.aac"), [stereo, mono].concat()).unwrap();
+    let picture = "testsrc2=s=320x180:r=30:d=12";
+    let inputs = ["-f", "lavfi", "-i", picture, "-i", &path("ab.aac"), "-map", "0:v", "-map", "1:a"];
+    let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "60", "-sc_threshold", "0", "-c:a", "copy"];
+    let hls = ["-t", "12", "-f", "hls", "-hls_list_size", "0", "-hls_time", "2"];
+    let names = ["-hls_segment_filename", &path("segment-%d.ts"), &path("list.m3u8")];
+    ffmpeg(&[&inputs[..], &coding, &hls, &names].concat());
+    let entry = |n| Entry { path: path(&format!("segment-{n}.ts")).into(), discontinuity: false };
+    let programme: Vec<_> = (0..6).map(entry).collect();
+    let origin = LiveOrigin::start(programme.clone()).await;
+    let nginx = Nginx::start();
+    let storage = tempfile::tempdir().unwrap();
+    let to = nginx.url("channels");
+    let options = ["--source", &origin.url, "--to", &to, "--batch-seconds", "4", "--batches", "100"];
+    let ended = Host::run(storage.path(), &options).ended(Duration::from_secs(120)).await;
+    assert!(ended.status.success(), "{:#?}", ended.log);
+    assert_eq!(ended.count("packets_lost"), 0, "{:#?}", ended.log);
+    let files = nginx.files(1, "channels");
+    for stream in ["v", "a"] {
+        let source = of_entries(&programme, stream).concat();
+        assert!(source.len() >= 360);
+        assert_same_packets(&hashes(&monotonic(&files[0], stream)), &hashes(&source), stream);
+    }
+    let recording = nginx.recordings("channels").remove(0);
+    let sounds = recording.headers.iter().zip(&recording.headers_at).filter(|(header, _)| header.0 == TagKind::Audio);
+    let mut told: Vec<(&[u8], usize)> = sounds.map(|((_, body), at)| (&body[..], *at)).collect();
+    // nginx's recorder also writes cached ones.
+    told.dedup_by_key(|(body, _)| *body);
+    let [(first, _), (second, at)] = told[..] else { panic!("{told:02x?}") };
+    // AudioSpecificConfig: the channels are behind five bits of type and four of rate.
+    assert_eq!([first[3] >> 3 & 0xf, second[3] >> 3 & 0xf], [2, 1]);
+    let before = recording.packets[..at].iter().filter(|packet| packet.kind == TagKind::Audio).count();
+    let stereo = packets(&made.path().join("a.aac"), "a").len();
+    assert_eq!(before, stereo, "packets before the new header");
+}
+
 #[tokio::test]
 async fn frames_over_the_border_of_each_batch_are_whole() {
+    over_borders_in_batches_of("4").await;
+}
+
+/// Each segment is a batch.
+#[tokio::test]
+async fn frames_over_the_border_of_each_short_batch_are_whole() {
+    over_borders_in_batches_of("2").await;
+}
+
+/// Frames of sound that begin in one batch and end in the next, also where the host is killed between the two.
+async fn over_borders_in_batches_of(seconds: &str) {
     let clip = entries(&Clip::small(28), false);
     let packed = tempfile::tempdir().unwrap();
     let programme = over_borders(&clip, packed.path());
@@ -65,9 +127,11 @@ async fn frames_over_the_border_of_each_batch_are_whole() {
     let nginx = Nginx::start();
     let storage = tempfile::tempdir().unwrap();
     let to = nginx.url("borders");
-    let options = ["--source", &origin.url, "--to", &to, "--batch-seconds", "4", "--batches", "100"];
+    let options = ["--source", &origin.url, "--to", &to, "--batch-seconds", seconds, "--batches", "100"];
     let host = Host::run(storage.path(), &options);
     host.until("on air batch=1", Duration::from_secs(60)).await;
+    // Not at the key frame itself: what was written just before it may not have arrived.
+    tokio::time::sleep(Duration::from_millis(700)).await;
     host.kill().await;
     let ended = Host::run(storage.path(), &options).ended(Duration::from_secs(120)).await;
     assert!(ended.status.success(), "{:#?}", ended.log);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use outboard_tests::host::{Ended, Host};
 use outboard_tests::media::{Clip, Entry, LiveOrigin, entries};
 use outboard_tests::onair::{GapWatch, assert_same_packets, hashes, join_sessions, monotonic, of_entries};
+use outboard_tests::over_borders::over_borders;
 use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 
@@ -48,7 +49,9 @@ fn assert_aired(nginx: &Nginx, programme: &[Entry], streams: &[&str]) {
 #[tokio::test]
 async fn a_processor_that_misbehaves_in_every_way_is_not_heard() {
     let programme = entries(&Clip::small(36), false);
-    let origin = LiveOrigin::start(programme.clone()).await;
+    // Frames of sound reach over the border of each batch.
+    let packed = tempfile::tempdir().unwrap();
+    let origin = LiveOrigin::start(over_borders(&programme, packed.path())).await;
     // Each batch is one fragment: 18 of them.
     let faults = [
         "drop@1",

@@ -9,6 +9,7 @@ use std::time::Duration;
 use outboard_tests::host::{Ended, Host};
 use outboard_tests::media::{Clip, Entry, LiveOrigin, Packet, entries, source_packets};
 use outboard_tests::onair::monotonic;
+use outboard_tests::over_borders::over_borders;
 use outboard_tests::receiver::nginx::Nginx;
 
 struct Aired {
@@ -19,14 +20,22 @@ struct Aired {
 
 /// Airs a flash and a beep each second through an echo with `faults`.
 async fn air(faults: &[&str]) -> Aired {
-    let clip = Clip { flash: true, ..Clip::small(24) };
-    let programme = entries(&clip, false);
-    let origin = LiveOrigin::start(programme.clone()).await;
+    let programme = flashes();
+    aired(programme.clone(), programme, "4", faults).await
+}
+
+fn flashes() -> Vec<Entry> {
+    entries(&Clip { flash: true, ..Clip::small(24) }, false)
+}
+
+/// Airs `sent`, which has the packets of `programme`, in batches of so many seconds.
+async fn aired(programme: Vec<Entry>, sent: Vec<Entry>, batch_seconds: &str, faults: &[&str]) -> Aired {
+    let origin = LiveOrigin::start(sent).await;
     let (_echo, url) = Host::echo(0, faults).await;
     let nginx = Nginx::start();
     let storage = tempfile::tempdir().unwrap();
     let to = nginx.url("time");
-    let options = ["--source", &origin.url, "--processor", &url, "--to", &to, "--batch-seconds", "4"];
+    let options = ["--source", &origin.url, "--processor", &url, "--to", &to, "--batch-seconds", batch_seconds];
     let more = ["--batches", "100", "--cushion-seconds", "6"];
     let ended = Host::run(storage.path(), &[&options[..], &more[..]].concat()).ended(Duration::from_secs(180)).await;
     assert!(ended.status.success(), "{:#?}", ended.log);
@@ -48,6 +57,21 @@ impl Aired {
 async fn copied_sound_keeps_its_distance_to_the_picture() {
     let aired = air(&[]).await;
     assert_eq!(aired.ended.count("original"), 0, "{:#?}", aired.ended.log);
+    assert_in_step(&aired);
+}
+
+/// Frames of sound reach over the border of each segment, and each segment is a batch. Replies may be late on a busy
+/// machine: the original takes the same place.
+#[tokio::test]
+async fn sound_over_every_border_keeps_its_distance_to_the_picture() {
+    let (programme, dir) = (flashes(), tempfile::tempdir().unwrap());
+    let sent = over_borders(&programme, dir.path());
+    let aired = aired(programme, sent, "2", &[]).await;
+    assert_eq!(aired.ended.count("batches"), 12, "{}", aired.ended.report());
+    assert_in_step(&aired);
+}
+
+fn assert_in_step(aired: &Aired) {
     assert!(aired.ended.report()["max_skew_ms"].as_f64().unwrap() <= 1.0);
     let shift = |stream: &str| -> Vec<f64> {
         let (source, air) = (aired.source(stream), aired.on_air(stream));

@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use outboard_tests::host::Host;
 use outboard_tests::media::{Clip, LiveOrigin, Packet, entries};
 use outboard_tests::onair::{assert_same_packets, hashes, join_sessions, monotonic, of_entries};
+use outboard_tests::over_borders::over_borders;
 use outboard_tests::processor::{Processor, ServerKind};
 use outboard_tests::receiver::nginx::Nginx;
 
@@ -49,15 +50,31 @@ fn reached(storage: &Path, batch: u64) -> Option<i64> {
     journal.query_row("SELECT step FROM batch WHERE number = ?", [batch], |row| row.get(0)).ok()
 }
 
+/// What the source is like, and how long batches are.
+#[derive(Debug, Clone, Copy)]
+struct Batches {
+    seconds: &'static str,
+    /// Whether frames of sound reach over the border of each segment.
+    over_borders: bool,
+}
+
+const PLAIN: Batches = Batches { seconds: "4", over_borders: false };
+const SHORT: Batches = Batches { seconds: "2", over_borders: false };
+const OVER_BORDERS: Batches = Batches { seconds: "4", over_borders: true };
+const SHORT_OVER_BORDERS: Batches = Batches { seconds: "2", over_borders: true };
+
 /// Runs, kills and restarts at each moment in turn, and compares the receiver's recordings with the source.
-async fn killed_at(moments: &[Moment]) {
+async fn killed_at(batches: Batches, moments: &[Moment]) {
     let programme = entries(&Clip::small(32), false);
-    let origin = LiveOrigin::start(programme.clone()).await;
+    let packed = tempfile::tempdir().unwrap();
+    let sent = if batches.over_borders { over_borders(&programme, packed.path()) } else { programme.clone() };
+    let origin = LiveOrigin::start(sent).await;
     let processor = Processor::start(ServerKind::Node, "echo", &["delay=200"]).await;
     let nginx = Nginx::start();
     let storage = tempfile::tempdir().unwrap();
     let to = nginx.url("restart");
-    let options = ["--source", &origin.url, "--processor", &processor.url(), "--to", &to, "--batch-seconds", "4"];
+    let options =
+        ["--source", &origin.url, "--processor", &processor.url(), "--to", &to, "--batch-seconds", batches.seconds];
     let options = [&options[..], &["--batches", "100", "--cushion-seconds", "3"]].concat();
     for moment in moments {
         let host = Host::run(storage.path(), &options);
@@ -80,37 +97,41 @@ async fn killed_at(moments: &[Moment]) {
 
 #[tokio::test]
 async fn killed_when_a_batch_is_cut() {
-    killed_at(&[Moment::Step(1, 0)]).await;
+    killed_at(PLAIN, &[Moment::Step(1, 0)]).await;
 }
 
 #[tokio::test]
 async fn killed_when_a_batch_is_demuxed() {
-    killed_at(&[Moment::Step(1, 1)]).await;
+    killed_at(SHORT_OVER_BORDERS, &[Moment::Step(1, 1)]).await;
 }
 
 #[tokio::test]
 async fn killed_when_a_batch_is_with_the_processor() {
-    killed_at(&[Moment::Step(2, 2)]).await;
+    killed_at(SHORT, &[Moment::Step(2, 2)]).await;
 }
 
 #[tokio::test]
 async fn killed_when_the_decision_fell() {
-    killed_at(&[Moment::Step(2, 3)]).await;
+    killed_at(OVER_BORDERS, &[Moment::Step(2, 3)]).await;
 }
 
 #[tokio::test]
 async fn killed_when_a_batch_is_ready() {
-    killed_at(&[Moment::Step(1, 4)]).await;
+    killed_at(SHORT, &[Moment::Step(1, 4)]).await;
 }
 
 #[tokio::test]
 async fn killed_in_the_middle_of_a_batch_on_air() {
-    killed_at(&[Moment::OnAir(1, Duration::from_millis(1300))]).await;
+    killed_at(PLAIN, &[Moment::OnAir(1, Duration::from_millis(1300))]).await;
 }
 
 #[tokio::test]
 async fn killed_again_and_again() {
-    killed_at(&[Moment::Step(0, 2), Moment::OnAir(0, Duration::from_millis(2500)), Moment::Step(4, 1)]).await;
+    killed_at(
+        SHORT_OVER_BORDERS,
+        &[Moment::Step(0, 2), Moment::OnAir(0, Duration::from_millis(2500)), Moment::Step(4, 1)],
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ pub mod clients;
 pub mod compiled;
 pub mod door;
 pub mod drivers;
+pub mod field;
 pub mod footprint;
 pub mod guests;
 pub mod host;

@@ -80,8 +80,21 @@ pub fn join_sessions<'a>(sessions: &'a [Vec<Packet>], want: &[&str], what: &str)
             new.iter().zip(&want[from..]).all(|(got, want)| got == want)
         };
         let repeated = (0..=joined.len()).find(|repeated| fits(*repeated));
-        let repeated = repeated
-            .unwrap_or_else(|| panic!("{what}: a session of {} does not follow on {}", new.len(), joined.len()));
+        let repeated = repeated.unwrap_or_else(|| {
+            let same = |repeated: usize| {
+                let from = joined.len() - repeated;
+                new.iter().zip(&want[from..]).take_while(|(got, want)| got == want).count()
+            };
+            let most = (0..=joined.len()).map(|repeated| (same(repeated), joined.len() - repeated)).max();
+            let (same, from) = most.unwrap_or_default();
+            let next = want.iter().position(|want| new.get(same) == Some(want));
+            panic!(
+                "{what}: a session of {} does not follow on {}: from {from} on {same} packets do, then comes {next:?} of {}",
+                new.len(),
+                joined.len(),
+                want.len()
+            )
+        });
         repeats.push(repeated);
         let from = joined.len() - repeated;
         joined.truncate(from);

@@ -7,6 +7,7 @@ use axum::response::Response;
 use outboard_control::preview::{Preview, PreviewRequest};
 
 mod answer;
+mod output;
 #[cfg(test)]
 mod tests;
 

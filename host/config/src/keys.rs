@@ -165,6 +165,20 @@ impl Keys {
         None
     }
 
+    /// True or false; also read from text, because the environment only has text.
+    pub fn flag(&mut self, path: &str) -> Option<bool> {
+        let value = self.take(path)?;
+        match plain(&value).as_str() {
+            "true" => Some(true),
+            "false" => Some(false),
+            "" => None,
+            other => {
+                self.problem(path, format!("{other:?} must be true or false"));
+                None
+            }
+        }
+    }
+
     /// An integer; also parsed from text, because the environment only has text.
     pub fn integer(&mut self, path: &str, range: RangeInclusive<u64>) -> Option<u64> {
         let value = self.take(path)?;

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Keys, Problem};
+use outboard_pipeline::limits::{AUDIO_PID, MAX_BANDWIDTH, PROGRAM, SPEED};
 use outboard_pipeline::limits::{
     BATCH_SECONDS, CUSHION_SECONDS, HOLD_SECONDS, IN_FLIGHT, KEEP_BATCHES, KEEP_SECONDS, LIVE_EDGE,
 };
-use outboard_pipeline::limits::{MAX_BANDWIDTH, SPEED};
 use outboard_pipeline::settings::{
-    Caller, CatchUp, Destination, Keep, PipelineConfig, Processor, STAGE_KINDS, Settings, Source, Stage, Stages,
-    WhenEnded,
+    Caller, CatchUp, Destination, Keep, PipelineConfig, Processor, STAGE_KINDS, Settings, Source, SourceAudio, Stage,
+    Stages, WhenEnded,
 };
 use outboard_store::files::{FilesError, Storage, keep_component};
 
@@ -72,12 +72,20 @@ pub(super) fn read(keys: &mut Keys) -> (String, Settings, BTreeMap<&'static str,
             batches: small(keys.whole("pipeline.keep_batches", &KEEP_BATCHES)),
             max_age_seconds: keys.whole("pipeline.keep_seconds", &KEEP_SECONDS),
             max_bytes: keys.bytes("pipeline.keep_bytes"),
+            output: keys.flag("pipeline.keep_output").unwrap_or_default(),
         },
         source: Source {
             url: keys.raw_text("source.url").unwrap_or_default(),
             backup_url: keys.raw_text("source.backup_url"),
             max_bandwidth: keys.whole("source.max_bandwidth", &MAX_BANDWIDTH),
             resolution: keys.raw_text("source.resolution"),
+            audio: SourceAudio {
+                pid: small(keys.whole("source.audio_pid", &AUDIO_PID)),
+                language: keys.raw_text("source.audio_language"),
+                codec: keys.raw_text("source.audio_codec"),
+                name: keys.raw_text("source.audio_name"),
+            },
+            program: small(keys.whole("source.program", &PROGRAM)),
             live_edge: small(keys.whole("source.live_edge", &LIVE_EDGE)),
             headers: keys.headers("source.headers"),
             header_hosts: keys.raw_list("source.header_hosts").unwrap_or_default(),

@@ -264,10 +264,12 @@ async fn the_configured_pipeline_is_what_it_was() {
         .set("pipeline.keep_batches", Some(7))
         .set("pipeline.keep_seconds", Some(3600))
         .set("pipeline.keep_bytes", Some("3 GiB"))
+        .set("pipeline.keep_output", Some(true))
         .set("air.speed", Some("2.5"))
         .set("stages.framing", Some(file.to_string_lossy().into_owned()));
     let configured = check(layers, true).unwrap().1.unwrap();
     let config = configured.pipeline.clone();
+    assert!(config.keep.output);
     let (stream_id, settings) = configured.kept(&storage).await.unwrap();
     let again = settings.check(&stream_id, &storage).unwrap();
     let kept = again.stages.files["framing"].clone();

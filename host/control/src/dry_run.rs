@@ -2,12 +2,13 @@
 //!
 //! In: settings that were checked already ([`outboard_pipeline::settings`]). Out: a [`Validation`]: one [`Check`] for each thing that
 //! was looked at, problems with stages' settings under their paths, and a summary in plain words. The playlist is
-//! fetched and one segment of it, the processor is connected to and left, RTMP servers are spoken to up to `publish`,
+//! fetched and its first segments, the processor is connected to and left, RTMP servers are spoken to up to `publish`,
 //! stages are opened and dropped. Nothing of it is kept and nothing that runs is touched: no fragment is sent, no stream
 //! key named. All checks run at once, each within its own limit ([`crate::limits`], section dry run). No text holds a
 //! secret.
 
 mod destination;
+mod media;
 mod processor;
 mod source;
 mod stages;
@@ -198,6 +199,8 @@ struct Found {
 impl Found {
     /// What only shows when findings are held against each other.
     fn compare(&mut self, config: &PipelineConfig) {
+        let pictures = self.source.checks.iter().find_map(|check| check.detail.get("video")?.get("codec")?.as_str());
+        self.destinations.iter_mut().for_each(|check| destination::hold_against(check, pictures));
         let media = self.source.media.as_ref();
         if let (Some(processor), Some(media)) = (self.processor.as_mut().filter(|check| check.ok), media) {
             let seconds = config.batch.as_secs_f64();

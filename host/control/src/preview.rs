@@ -3,12 +3,14 @@
 //!
 //! In: a stream's folders and the journal's records of its batches. Out: responses to HTTP requests below
 //! `/preview/<pipeline>/`: `index.m3u8`, and `batch/<n>/{original,processed,output,video}`, with byte ranges. Routes
-//! and authentication are the caller's. Nothing is produced for the preview: every response is an existing file, and
-//! the times in the playlist are read from those files.
+//! and authentication are the caller's. Nothing is produced for the preview: every response is an existing file, or bytes of
+//! such files as the batch's index puts them together ([`output`]), and the times in the playlist are read from the indexes.
 
 use std::path::PathBuf;
 
 use crate::limits::PREVIEW_BATCHES_MAX;
+use outboard_pipeline::remux::index::AirIndex;
+pub use outboard_pipeline::remux::output::{Output, Reader};
 use outboard_store::files::StreamFiles;
 use outboard_store::files::names;
 use outboard_store::journal::{BatchRecord, Journal, JournalError, Step};
@@ -101,7 +103,15 @@ impl Aired {
     }
 }
 
-/// The file of a batch's medium and its content type; `None` if it does not exist.
+/// The output of a batch, and when its index was written. `None` if the batch is gone or has no index. Reads the index: blocks.
+pub fn output(files: &StreamFiles, batch: u64) -> Option<(Output, std::time::SystemTime)> {
+    let dir = files.batch(batch);
+    let written = dir.join(names::AIR_INDEX).metadata().and_then(|facts| facts.modified()).ok()?;
+    let index = AirIndex::read(&dir).inspect_err(|error| tracing::debug!(batch, %error, "preview")).ok()?;
+    Some((Output::of(&index)?, written))
+}
+
+/// The file of a batch's medium and its content type; `None` if it does not exist, or is not one file ([`output`]).
 pub fn find(files: &StreamFiles, batch: u64, media: Media) -> Option<(PathBuf, &'static str)> {
     let wanted: &[(&str, &str)] = match media {
         Media::Original => &[(names::AUDIO, "audio/mp4")],
@@ -112,7 +122,7 @@ pub fn find(files: &StreamFiles, batch: u64, media: Media) -> Option<(PathBuf, &
             ("reply.wav", "audio/wav"),
             ("reply.mp3", "audio/mpeg"),
         ],
-        Media::Output => &[(names::OUTPUT, "video/mp4")],
+        Media::Output => &[],
         Media::Video => &[(names::VIDEO, "video/mp4")],
     };
     let dir = files.batch(batch);

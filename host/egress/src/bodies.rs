@@ -1,7 +1,7 @@
-//! Packet bodies from the batches' files, read ahead in large pieces.
+//! Samples from the batches' files, read ahead in large pieces.
 //!
-//! In: a packet's position in its batch's file. Out: its bytes. One piece per track is held, because both tracks of a
-//! batch are interleaved in one file and may be in different batches at a border. This uses at most two pieces of
+//! In: a packet's position in the file of its track. Out: its bytes. One piece per track is held, because each track has a
+//! file of its own. This uses at most two pieces of
 //! [`AIR_READ_AHEAD`] bytes, or one packet if it is longer. Reading happens on the blocking pool, about twice per
 //! second and destination.
 
@@ -25,7 +25,7 @@ pub enum BodyReadError {
     Io {
         /// Number of the batch, from 0.
         batch: u64,
-        /// The batch's file of FLV tags.
+        /// The file with the track's samples.
         path: PathBuf,
         /// Offset of the bytes in the file.
         offset: u64,
@@ -39,7 +39,7 @@ pub enum BodyReadError {
     Ended,
 }
 
-/// The pieces in memory.
+/// The pieces in memory: of the video file, and of the audio file.
 #[derive(Debug, Default)]
 pub struct Bodies {
     pieces: [Piece; 2],
@@ -72,21 +72,18 @@ impl Bodies {
         if self.get(packet).is_some() {
             return Ok(());
         }
-        let opened = self.pieces.iter().find(|piece| piece.batch == Some(batch.number));
-        let file = opened.and_then(|piece| piece.file.clone());
-        let [first, second] = &mut self.pieces;
-        let piece = if packet.kind == TagKind::Audio { second } else { first };
-        let offset = packet.tag.offset;
-        // Reads at most up to the last packet of the batch, so that a complete piece always exists.
-        let last = [batch.video.tags.last(), batch.audio.tags.last()].into_iter().flatten();
-        let end = last.map(|tag| tag.offset + u64::from(tag.len)).max().unwrap_or(offset);
+        let piece = self.piece_mut(packet.kind);
+        let file = piece.file.clone().filter(|_| piece.batch == Some(batch.number));
+        let (track, offset) = (batch.track(packet.kind), packet.tag.offset);
+        // Reads at most up to the last packet of the track, so that a complete piece always exists.
+        let end = track.tags.last().map_or(offset, |tag| tag.offset + u64::from(tag.len));
         let len = end.saturating_sub(offset).min(AIR_READ_AHEAD).max(u64::from(packet.tag.len));
         let mut bytes = std::mem::take(&mut piece.bytes);
         piece.batch = None;
         bytes.clear();
         // The buffer of a long packet is not kept for short ones.
         bytes.shrink_to(AIR_READ_AHEAD as usize);
-        let path = batch.path.clone();
+        let path = track.path.clone();
         let wanted = packet.tag.len as usize;
         let span = tracing::Span::current();
         let task = tokio::task::spawn_blocking(move || {
@@ -113,7 +110,14 @@ impl Bodies {
 
     /// The packet's bytes, if they are in memory.
     pub fn get(&self, packet: &Packet) -> Option<&[u8]> {
-        self.pieces.iter().find_map(|piece| piece.body(packet))
+        let [video, audio] = &self.pieces;
+        let piece = if packet.kind == TagKind::Audio { audio } else { video };
+        piece.body(packet)
+    }
+
+    fn piece_mut(&mut self, kind: TagKind) -> &mut Piece {
+        let [video, audio] = &mut self.pieces;
+        if kind == TagKind::Audio { audio } else { video }
     }
 }
 
@@ -144,41 +148,43 @@ mod tests {
     #[tokio::test]
     async fn reads_ahead_and_names_what_is_missing() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("batch.flv");
-        let content: Vec<u8> = (0..700_000u32).map(|n| (n % 251) as u8).collect();
-        std::fs::write(&path, &content).unwrap();
-        let tag = |offset, len| Tag { offset, len, dts_ms: 0, key: false };
+        let paths = ["video", "audio"].map(|name| dir.path().join(name));
+        let content = |first: u32| -> Vec<u8> { (0..700_000u32).map(|n| ((n + first) % 251) as u8).collect() };
+        let contents = [content(0), content(100)];
+        paths.iter().zip(&contents).for_each(|(path, content)| std::fs::write(path, content).unwrap());
+        let tag = |offset, len| Tag { offset, len, dts_ms: 0, composition_ms: 0, key: false };
         let video = [tag(0, 1000), tag(1100, 2000), tag(5000, 400_000), tag(699_000, 1000)];
         let audio = [tag(1000, 100), tag(500_000, 100)];
+        let track =
+            |path: usize, tags: &[Tag]| Track { path: paths[path].clone(), tags: tags.to_vec(), ..Track::default() };
         let mut batch = ReadyBatch {
             number: 7,
-            path: path.clone(),
             metadata: None,
-            video: Track { header: None, tags: video.to_vec() },
-            audio: Track { header: None, tags: audio.to_vec() },
+            video: track(0, &video),
+            audio: track(1, &audio),
             start_ms: 0,
             end_ms: 1,
         };
         let mut bodies = Bodies::default();
         let shared = Arc::new(batch.clone());
-        let all = video.map(|tag| packet(TagKind::Video, tag)).into_iter();
-        for packet in all.chain(audio.map(|tag| packet(TagKind::Audio, tag))) {
+        let of = |kind: TagKind, tags: &[Tag]| tags.iter().map(|tag| packet(kind, *tag)).collect::<Vec<_>>();
+        for packet in of(TagKind::Video, &video).into_iter().chain(of(TagKind::Audio, &audio)) {
             bodies.load(&packet, &shared).await.unwrap();
-            let from = packet.tag.offset as usize;
+            let (from, content) = (packet.tag.offset as usize, &contents[usize::from(packet.kind == TagKind::Audio)]);
             assert_eq!(bodies.get(&packet).unwrap(), &content[from..from + packet.tag.len as usize]);
         }
-        // Bytes in memory need no file.
+        // An open file can be read after its name is removed, and bytes in memory need no file.
         let mut bodies = Bodies::default();
-        bodies.load(&packet(TagKind::Video, video[0]), &shared).await.unwrap();
-        std::fs::remove_file(&path).unwrap();
         bodies.load(&packet(TagKind::Audio, audio[0]), &shared).await.unwrap();
-        // An open file can be read after its name is removed.
+        paths.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+        bodies.load(&packet(TagKind::Audio, audio[0]), &shared).await.unwrap();
         bodies.load(&packet(TagKind::Audio, audio[1]), &shared).await.unwrap();
         batch.number = 8;
         let mut gone = packet(TagKind::Video, video[0]);
         gone.at.batch = 8;
         let error = bodies.load(&gone, &Arc::new(batch)).await.unwrap_err();
-        assert!(error.to_string().starts_with("batch 8: 262144 bytes at 0 of"), "{error}");
+        let named = format!("batch 8: 262144 bytes at 0 of {}", paths[0].display());
+        assert!(error.to_string().starts_with(&named), "{error}");
         assert!(bodies.get(&gone).is_none());
     }
 }

@@ -169,6 +169,12 @@ impl Cursor {
         }
     }
 
+    /// The index of the next packet of this track in the tags of [`Self::batch`].
+    pub fn index(&self, kind: TagKind) -> usize {
+        let at = if kind == TagKind::Audio { self.audio.at } else { self.video.at };
+        at.tag as usize
+    }
+
     /// The position, with the air time of the next packet (or of the end, if there is none).
     pub fn position(&mut self) -> Position {
         let air_ms = match self.peek() {
@@ -210,6 +216,14 @@ impl Cursor {
             }
             self.peek();
         }
+    }
+
+    /// Moves to the entry at or before a position, but the audio to the position itself: for a session that begins because
+    /// of a new header at that position, which would come again if the audio went back.
+    pub fn set_at_entry_for_header(&mut self, position: Position) {
+        self.set_at_entry(position);
+        self.audio = TrackCursor { at: position.audio, ..TrackCursor::default() };
+        self.peek();
     }
 
     fn entry_before(&self, at: TrackPosition) -> Option<(TrackPosition, Tag)> {
@@ -388,14 +402,11 @@ impl TrackCursor {
 }
 
 fn tags(batch: &ReadyBatch, kind: TagKind) -> &[Tag] {
-    match kind {
-        TagKind::Audio => &batch.audio.tags,
-        _ => &batch.video.tags,
-    }
+    &batch.track(kind).tags
 }
 
 fn has_pictures(batch: &ReadyBatch) -> bool {
-    batch.video.header.is_some() || !batch.video.tags.is_empty()
+    batch.video.exists()
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ use super::position::Position;
 use super::sink::{Opener, Sink, SinkError};
 use super::spool::{Spool, SpoolState};
 use super::status::{DestinationState, DestinationStatus};
-use crate::limits::{AIR_CONNECT_AHEAD, AIR_IDLE_AFTER, AIR_REFUSED_WAIT};
+use crate::limits::{AIR_CONNECT_AHEAD, AIR_IDLE_AFTER, AIR_REFUSED_WAIT, AIR_RENEW_EVERY};
+use outboard_media::demux::Codec;
 use outboard_media::flv::{FileHeader, TagKind};
 
 /// The parts of a destination.
@@ -61,6 +62,8 @@ pub(super) struct Destination {
     marks: Marks,
     /// Where the next session starts; `None`: at the first available batch.
     resume: Option<Position>,
+    /// The next session starts there because of a new header.
+    renews: bool,
     stats: DestinationStats,
     session: send::SessionState,
 }
@@ -95,6 +98,7 @@ impl Destination {
             bodies: Bodies::default(),
             marks: Marks::new(start),
             resume,
+            renews: false,
             stats,
             session: send::SessionState::default(),
             name,
@@ -132,18 +136,19 @@ impl Destination {
                 return DestinationState::Done;
             }
             self.stats.state(DestinationState::Connecting);
-            let tracks = self.tracks();
+            let (tracks, picture) = (self.tracks(), self.picture());
             let opened = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return DestinationState::Stopped,
-                opened = self.opener.open(tracks) => opened,
+                opened = self.opener.open(tracks, picture) => opened,
                 // An operator's request replaces an attempt that hangs.
                 () = self.reconnect.notified() => continue,
             };
             let (error, since) = match opened {
                 Err(error) => (error, Instant::now()),
                 Ok(mut sink) => {
-                    outage.opened(Instant::now());
+                    let opened = Instant::now();
+                    outage.opened(opened);
                     self.begin().await;
                     let end = self.publish(&mut sink, cancel).await;
                     self.resume = Some(self.cursor.position());
@@ -159,7 +164,12 @@ impl Destination {
                         }
                         End::Renew => {
                             tracing::info!("the stream's codec headers changed; opening a new session");
+                            self.renews = true;
                             sink.close().await;
+                            let next = opened + AIR_RENEW_EVERY;
+                            if cancel.run_until_cancelled(sleep_until(next)).await.is_none() {
+                                return DestinationState::Stopped;
+                            }
                             continue;
                         }
                         End::Asked => {
@@ -260,18 +270,23 @@ impl Destination {
 
     /// The tracks for the FLV header.
     fn tracks(&self) -> FileHeader {
-        let has = |kind| {
-            self.cursor.batch(kind).is_some_and(|batch| match kind {
-                TagKind::Audio => batch.audio.header.is_some() || !batch.audio.tags.is_empty(),
-                _ => batch.video.header.is_some() || !batch.video.tags.is_empty(),
-            })
-        };
+        let has = |kind| self.cursor.batch(kind).is_some_and(|batch| batch.track(kind).exists());
         FileHeader { audio: has(TagKind::Audio), video: has(TagKind::Video) }
+    }
+
+    /// The codec of the pictures that come first.
+    fn picture(&self) -> Option<Codec> {
+        let track = &self.cursor.batch(TagKind::Video)?.video;
+        Some(track.header_of(self.cursor.index(TagKind::Video))?.1.codec)
     }
 
     /// Moves the cursor to the start of the new session.
     async fn begin(&mut self) {
-        self.cursor.set_at_entry(self.resume.unwrap_or_default());
+        let resume = self.resume.unwrap_or_default();
+        match std::mem::take(&mut self.renews) {
+            true => self.cursor.set_at_entry_for_header(resume),
+            false => self.cursor.set_at_entry(resume),
+        }
         let start = self.cursor.position();
         self.marks.begin(start);
         self.session = send::SessionState::default();

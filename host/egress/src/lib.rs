@@ -43,6 +43,7 @@ use self::clock::AirClock;
 use self::journal::{AirEvent, AirJournal};
 use self::position::Position;
 use self::roster::{Destinations, Shared, Statuses};
+use self::rtmp::enhanced::EnhancedRtmp;
 use self::rtmp::transport::TlsSettings;
 use self::spool::Spool;
 use self::status::DestinationStatus;
@@ -76,6 +77,8 @@ pub struct DestinationConfig {
     pub target: Target,
     /// Which certificates to trust for RTMPS.
     pub tls: TlsSettings,
+    /// When an RTMP server is sent pictures that are not H.264.
+    pub enhanced: EnhancedRtmp,
     /// Checks each address against the network policy before connecting.
     pub guard: Guard,
     /// The position to resume at, from the journal; `None`: the oldest batch of the spool.
@@ -94,6 +97,7 @@ impl DestinationConfig {
             enabled: true,
             target,
             tls: TlsSettings::default(),
+            enhanced: EnhancedRtmp::default(),
             guard: Guard::open(),
             resume: None,
             max_lag: AIR_MAX_LAG_DEFAULT,

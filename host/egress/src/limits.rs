@@ -40,6 +40,9 @@ pub const AIR_JOURNAL_WAIT: Duration = Duration::from_millis(500);
 pub const AIR_MARKS_MAX: usize = 1024;
 /// With a server that acknowledges nothing, bytes written longer ago than this count as received.
 pub const AIR_UNACKED_GRACE: Duration = Duration::from_secs(5);
+/// Shortest time from one new output to the next where new sequence headers need new outputs, so that a source that changes
+/// its configuration all the time does not start processes without end.
+pub const AIR_RENEW_EVERY: Duration = Duration::from_secs(1);
 /// Maximum age of the published status.
 pub const AIR_STATUS_EVERY: Duration = Duration::from_millis(250);
 /// Time before the first packet is due at which the session is opened.

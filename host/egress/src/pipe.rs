@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
+use super::rtmp::enhanced::picture_name;
 use super::secret;
 use super::target::{FileFormat, Target};
 use crate::limits::FFMPEG_LOG_LINES_PER_MINUTE;
@@ -27,10 +28,12 @@ use outboard_ffmpeg::limits::FFMPEG_LOG_LINE_BYTES;
 
 use outboard_base::{LineBudget, Lines};
 use outboard_ffmpeg as ffmpeg;
+use outboard_media::demux::Codec;
 use outboard_media::flv::FileHeader;
 use outboard_media::flv::FlvError;
 use outboard_media::flv::TagKind;
-use outboard_media::flv::write_tag;
+use outboard_media::flv::head::four_cc;
+use outboard_media::flv::write_tag_of;
 use outboard_process::Child;
 use outboard_process::Confinement;
 use outboard_process::Launch;
@@ -68,6 +71,19 @@ pub enum PipeError {
         /// The last lines of its stderr, without secrets.
         tail: String,
     },
+    /// ffmpeg does not read the pictures from FLV. Probably permanent: retried rarely.
+    #[error(
+        "the source's picture is {codec}, and {version} writes this destination, which does not read {codec} from FLV; expected H.264, or ffmpeg 6.1 or newer"
+    )]
+    Picture {
+        /// The codec's name for people.
+        codec: &'static str,
+        /// Name and version of the ffmpeg.
+        version: String,
+    },
+    /// The version of ffmpeg is not known.
+    #[error(transparent)]
+    Version(#[from] ffmpeg::FfmpegError),
     /// A body that FLV cannot contain.
     #[error(transparent)]
     Flv(#[from] FlvError),
@@ -123,17 +139,33 @@ impl Pipe {
         })
     }
 
+    /// Checks that ffmpeg reads pictures in this codec. The process gets them as enhanced FLV, unless they are H.264.
+    ///
+    /// # Errors
+    /// [`PipeError::Picture`]; [`PipeError::Version`] if ffmpeg cannot be asked.
+    pub async fn check_picture(picture: Option<Codec>) -> Result<(), PipeError> {
+        let Some(codec) = picture.filter(|codec| four_cc(*codec).is_some()) else { return Ok(()) };
+        let version = ffmpeg::version().await?;
+        match reads_enhanced(&version) {
+            true => Ok(()),
+            false => {
+                let version = version.split(" Copyright").next().unwrap_or_default().to_owned();
+                Err(PipeError::Picture { codec: picture_name(codec), version })
+            }
+        }
+    }
+
     /// Whether a changed sequence header requires a new process.
     pub fn new_header_needs_new(&self) -> bool {
         self.new_header_needs_new
     }
 
-    /// Buffers a tag. `dts_ms` is written modulo 2^32.
+    /// Buffers a tag, whose body is these pieces. `dts_ms` is written modulo 2^32.
     ///
     /// # Errors
     /// [`PipeError::Flv`] if the tag cannot be written in FLV.
-    pub fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[u8]) -> Result<(), PipeError> {
-        Ok(write_tag(&mut self.out, kind, dts_ms as u32, body)?)
+    pub fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[&[u8]]) -> Result<(), PipeError> {
+        Ok(write_tag_of(&mut self.out, kind, dts_ms as u32, body)?)
     }
 
     /// Bytes that ffmpeg has not accepted yet.
@@ -296,6 +328,18 @@ fn free_name(path: &Path) -> Result<PathBuf, PipeError> {
     Err(PipeError::File { path: tried, error })
 }
 
+/// Whether a program that calls itself this reads enhanced FLV: ffmpeg does since 6.1. A build from its repository has no number and
+/// is taken for a new one.
+fn reads_enhanced(version: &str) -> bool {
+    let number = version.strip_prefix("ffmpeg version ").unwrap_or(version).trim_start_matches('n');
+    let mut parts = number.split(|other: char| !other.is_ascii_digit());
+    let mut part = || parts.next().filter(|part| !part.is_empty())?.parse::<u32>().ok();
+    match (part(), part()) {
+        (Some(major), minor) => (major, minor.unwrap_or_default()) >= (6, 1),
+        (None, _) => number.starts_with('N'),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -347,7 +391,22 @@ mod tests {
         let error = pipe.ended().await.to_string();
         assert!(error.contains("exit status: 3") && error.contains("12 -nostdin"), "{error}");
         assert!(!error.contains("SECRET"), "{error}");
-        pipe.push(TagKind::Audio, 0, &[0; 100_000]).unwrap();
+        pipe.push(TagKind::Audio, 0, &[&[0; 100_000]]).unwrap();
         assert!(matches!(pipe.flush().await, Err(PipeError::Ended { .. })));
+    }
+
+    #[test]
+    fn ffmpeg_reads_pictures_that_are_not_h264_since_6_1() {
+        for (line, reads) in [
+            ("ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026 the FFmpeg developers", false),
+            ("ffmpeg version 6.0 Copyright", false),
+            ("ffmpeg version 6.1.1-3ubuntu5 Copyright", true),
+            ("ffmpeg version n7.1 Copyright", true),
+            ("ffmpeg version 10.0", true),
+            ("ffmpeg version N-118000-gabcdef Copyright", true),
+            ("", false),
+        ] {
+            assert_eq!(reads_enhanced(line), reads, "{line}");
+        }
     }
 }

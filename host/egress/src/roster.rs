@@ -21,6 +21,7 @@ use super::cursor::Cursor;
 use super::destination::{Destination, Parts};
 use super::journal::{AirEvent, AirJournal};
 use super::position::Position;
+use super::rtmp::enhanced::EnhancedRtmp;
 use super::sink::Opener;
 use super::spool::Spool;
 use super::status::DestinationStatus;
@@ -57,6 +58,7 @@ struct Slots {
 struct Slot {
     name: String,
     enabled: bool,
+    enhanced: watch::Sender<EnhancedRtmp>,
     status: watch::Sender<DestinationStatus>,
     /// The first batch that it needs; [`u64::MAX`]: not known yet.
     from: Arc<AtomicU64>,
@@ -122,6 +124,7 @@ impl Destinations {
                 None => (false, self.slot(&config)),
             };
             slot.enabled = config.enabled;
+            slot.enhanced.send_replace(config.enhanced);
             slot.status.send_if_modified(|status| {
                 let differs = status.label != config.label || status.disabled == config.enabled;
                 status.label.clone_from(&config.label);
@@ -181,6 +184,7 @@ impl Destinations {
         Slot {
             name: config.name.clone(),
             enabled: config.enabled,
+            enhanced: watch::Sender::new(config.enhanced),
             status: watch::Sender::new(status),
             from: Arc::new(AtomicU64::new(u64::MAX)),
             cancel: self.0.cancel.child_token(),
@@ -204,6 +208,7 @@ impl Destinations {
             opener: Opener {
                 target: config.target,
                 tls: config.tls,
+                enhanced: slot.enhanced.subscribe(),
                 guard: config.guard,
                 ffmpeg: inner.ffmpeg.clone(),
             },

@@ -10,6 +10,7 @@ pub mod answer;
 mod challenge;
 pub mod chunk;
 pub mod credentials;
+pub mod enhanced;
 pub mod handshake;
 pub mod login;
 pub mod reader;

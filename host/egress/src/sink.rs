@@ -3,15 +3,19 @@
 use std::path::PathBuf;
 
 use thiserror::Error;
+use tokio::sync::watch;
 
 use super::guarded;
 use super::pipe::{Pipe, PipeError};
 use super::rtmp::answer::RtmpError;
+use super::rtmp::enhanced::{EnhancedRtmp, Need};
 use super::rtmp::session::Session;
 use super::rtmp::transport::TlsSettings;
 use super::target::Target;
 use crate::limits::AIR_ON_AIR_WINDOW;
 use outboard_base::redact::{Secrets, plain, redact};
+use outboard_media::demux::Codec;
+use outboard_media::flv::head::four_cc;
 use outboard_media::flv::{FileHeader, TagKind};
 use outboard_net::{Guard, NetError};
 
@@ -47,7 +51,11 @@ impl SinkError {
 
     /// Whether a person has to change something before another attempt can succeed.
     pub(super) fn wants_a_person(&self) -> bool {
-        matches!(self, Self::Rtmp(error) if error.wants_a_person())
+        match self {
+            Self::Rtmp(error) => error.wants_a_person(),
+            Self::Pipe(error) => matches!(error, PipeError::Picture { .. }),
+            Self::Net(_) => false,
+        }
     }
 }
 
@@ -62,15 +70,23 @@ pub(super) enum Sink {
 pub(super) struct Opener {
     pub(super) target: Target,
     pub(super) tls: TlsSettings,
+    /// The setting, as it is now.
+    pub(super) enhanced: watch::Receiver<EnhancedRtmp>,
     pub(super) guard: Guard,
     pub(super) ffmpeg: PathBuf,
 }
 
 impl Opener {
-    pub(super) async fn open(&self, header: FileHeader) -> Result<Sink, SinkError> {
+    /// `picture`: the codec of the pictures that come first.
+    ///
+    /// # Errors
+    /// [`SinkError`]; of pictures that the receiver does not take, before anything is sent.
+    pub(super) async fn open(&self, header: FileHeader, picture: Option<Codec>) -> Result<Sink, SinkError> {
+        let need = Need { picture, enhanced: *self.enhanced.borrow() };
         Ok(match &self.target {
-            Target::Rtmp(target) => Sink::Rtmp(Box::new(Session::open(target, &self.tls, &self.guard).await?)),
+            Target::Rtmp(target) => Sink::Rtmp(Box::new(Session::open(target, &self.tls, &self.guard, need).await?)),
             other => {
+                Pipe::check_picture(picture).await?;
                 let allowed = guarded::target(other, &self.guard).await?;
                 Sink::Pipe(Box::new(Pipe::spawn(&self.ffmpeg, &allowed, header).await?))
             }
@@ -79,12 +95,25 @@ impl Opener {
 }
 
 impl Sink {
-    pub(super) fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[u8]) -> Result<(), SinkError> {
+    /// Buffers a body, given in pieces.
+    pub(super) fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[&[u8]]) -> Result<(), SinkError> {
         match self {
             Self::Rtmp(session) => session.push(kind, dts_ms, body),
             Self::Pipe(pipe) => pipe.push(kind, dts_ms, body)?,
         }
         Ok(())
+    }
+
+    /// Whether it takes pictures in this codec, which the stream goes on with.
+    ///
+    /// # Errors
+    /// [`SinkError`]: it does not.
+    pub(super) fn check_picture(&self, codec: Codec) -> Result<(), SinkError> {
+        match self {
+            Self::Rtmp(session) => Ok(session.check_picture(codec)?),
+            // A changed header needs a new process, or is of a codec that this one reads.
+            Self::Pipe(_) => Ok(()),
+        }
     }
 
     pub(super) fn buffered(&self) -> usize {
@@ -117,10 +146,11 @@ impl Sink {
         }
     }
 
-    pub(super) fn new_header_needs_new(&self) -> bool {
+    pub(super) fn new_header_needs_new(&self, codec: Codec) -> bool {
         match self {
             Self::Rtmp(_) => false,
-            Self::Pipe(pipe) => pipe.new_header_needs_new(),
+            // Whether ffmpeg reads the codec is looked at when it starts.
+            Self::Pipe(pipe) => pipe.new_header_needs_new() || four_cc(codec).is_some(),
         }
     }
 

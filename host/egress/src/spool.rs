@@ -1,6 +1,7 @@
-//! The batches that are ready for air: bytes on disk, with an index in memory.
+//! The batches that are ready for air: samples in files on disk, with an index in memory.
 //!
-//! The remux step appends; each destination reads with its own cursor, so none delays another. A track may reach over
+//! The files are those that demuxing wrote, and those of the chosen audio: nothing is copied for sending. The remux step
+//! appends; each destination reads with its own cursor, so none delays another. A track may reach over
 //! the border of its batch, so a reader keeps a position per track and takes the packet that is due first.
 
 use std::collections::VecDeque;
@@ -12,38 +13,67 @@ use tokio::sync::watch;
 
 use super::position::TrackPosition;
 use outboard_base::limits::SPOOL_HISTORY_MAX;
+use outboard_media::demux::Codec;
 use outboard_media::flv::TagKind;
+#[cfg(doc)]
+use outboard_media::flv::head::Head;
 
-/// One media packet of a batch: the body of an FLV tag, which is also the payload of an RTMP message.
+/// One media packet of a batch: a sample in its track's file. With the codec's [`Head`] before it, it is the body of an FLV
+/// tag and the payload of an RTMP message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tag {
-    /// Offset of the body in the batch's file.
+    /// Offset of the sample in the track's file.
     pub offset: u64,
-    /// Length of the body in bytes.
+    /// Length of the sample in bytes.
     pub len: u32,
     /// Decoding time on the air timeline in milliseconds: continuous over batches, rising within a track.
     pub dts_ms: u64,
+    /// Presentation minus decoding time in milliseconds; 0 for audio.
+    pub composition_ms: i32,
     /// Whether it is a video packet at which decoding can start.
     pub key: bool,
 }
 
-/// The packets of one track of a batch in decoding order, and the decoder's configuration.
+/// A configuration of a track's decoder, from one of its packets on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SequenceHeader {
+    /// Index of the first packet that needs it, in the track's tags.
+    pub first: usize,
+    /// The codec of the packets from there on.
+    pub codec: Codec,
+    /// Body of the sequence header tag (AVCDecoderConfigurationRecord, AudioSpecificConfig).
+    pub body: Bytes,
+}
+
+/// The packets of one track of a batch in decoding order, and the decoder's configurations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Track {
-    /// Body of the sequence header tag (AVCDecoderConfigurationRecord, AudioSpecificConfig); `None`: there is no such
-    /// track.
-    pub header: Option<Bytes>,
-    /// Media packets, without the sequence header.
+    /// The file with the samples; the tags refer to it.
+    pub path: PathBuf,
+    /// Sequence headers by rising index; the first is for packet 0. Empty: there is no such track.
+    pub headers: Vec<SequenceHeader>,
+    /// Media packets.
     pub tags: Vec<Tag>,
 }
 
-/// A batch whose bytes are on disk, ready to be sent.
+impl Track {
+    /// Whether the batch has this track, if only its header.
+    pub fn exists(&self) -> bool {
+        !self.headers.is_empty() || !self.tags.is_empty()
+    }
+
+    /// The sequence header that the packet with this index needs, and its number among the track's headers.
+    pub fn header_of(&self, index: usize) -> Option<(usize, &SequenceHeader)> {
+        let number = self.headers.partition_point(|header| header.first <= index).checked_sub(1)?;
+        Some((number, self.headers.get(number)?))
+    }
+}
+
+/// A batch whose samples are on disk, ready to be sent.
 #[derive(Debug, Clone)]
 pub struct ReadyBatch {
     /// Number of the batch, from 0.
     pub number: u64,
-    /// An FLV file; the tags refer to it.
-    pub path: PathBuf,
     /// Body of the `onMetaData` script tag (AMF0: string, then object), to be sent after publish.
     pub metadata: Option<Bytes>,
     /// Video packets; empty for audio-only streams.
@@ -59,8 +89,16 @@ pub struct ReadyBatch {
 impl ReadyBatch {
     /// A batch that was lost before air: it has no packets, but its number is used.
     pub fn empty(number: u64, at_ms: u64) -> Self {
-        let (path, video, audio) = (PathBuf::new(), Track::default(), Track::default());
-        Self { number, path, metadata: None, video, audio, start_ms: at_ms, end_ms: at_ms }
+        let (video, audio) = (Track::default(), Track::default());
+        Self { number, metadata: None, video, audio, start_ms: at_ms, end_ms: at_ms }
+    }
+
+    /// The audio track for [`TagKind::Audio`], else the video track.
+    pub fn track(&self, kind: TagKind) -> &Track {
+        match kind {
+            TagKind::Audio => &self.audio,
+            _ => &self.video,
+        }
     }
 }
 
@@ -242,10 +280,20 @@ mod tests {
     use super::*;
 
     fn batch(number: u64, video: usize, audio: usize) -> ReadyBatch {
-        let tag = Tag { offset: 0, len: 1, dts_ms: 0, key: false };
-        let track = |tags| Track { header: None, tags: vec![tag; tags] };
+        let tag = Tag { offset: 0, len: 1, dts_ms: 0, composition_ms: 0, key: false };
+        let track = |tags| Track { tags: vec![tag; tags], ..Track::default() };
         let (video, audio) = (track(video), track(audio));
-        ReadyBatch { number, path: "x".into(), metadata: None, video, audio, start_ms: 0, end_ms: 1 }
+        ReadyBatch { number, metadata: None, video, audio, start_ms: 0, end_ms: 1 }
+    }
+
+    #[test]
+    fn a_packet_has_the_last_header_before_it() {
+        let header = |first| SequenceHeader { first, codec: Codec::Aac, body: Bytes::new() };
+        let track = Track { headers: vec![header(0), header(3), header(4)], ..Track::default() };
+        let number = |index| track.header_of(index).map(|(number, header)| (number, header.first));
+        assert_eq!([0, 2, 3, 4, 90].map(number), [(0, 0), (0, 0), (1, 3), (2, 4), (2, 4)].map(Some));
+        assert!(track.exists() && !Track::default().exists());
+        assert_eq!(Track::default().header_of(0), None);
     }
 
     #[test]

@@ -188,7 +188,8 @@ impl Downloader {
                 Err(FetchError::Content { expected: "a key of 16 bytes", got })
             }
         };
-        let key = self.small(uri, None, KEY_BYTES_MAX, &self.bounds.key, listed, check).await?;
+        let key = self.small(uri, None, KEY_BYTES_MAX, &self.bounds.key, listed, check).await;
+        let key = key.map_err(|error| error.needed("its key", uri))?;
         remember(&mut keys, (uri.clone(), key), KEYS_MAX);
         Ok(key)
     }
@@ -222,8 +223,8 @@ impl Downloader {
             bytes.drain(..start.skip);
             Ok((start.container, bytes))
         };
-        let (container, bytes) =
-            self.small(&map.uri, map.range, INIT_BYTES_MAX, &self.bounds.segment, listed, check).await?;
+        let fetched = self.small(&map.uri, map.range, INIT_BYTES_MAX, &self.bounds.segment, listed, check).await;
+        let (container, bytes) = fetched.map_err(|error| error.needed("its initialization section", &map.uri))?;
         let extension = if container == Container::MpegTs { "ts" } else { "mp4" };
         let digest: String = Sha256::digest(&bytes).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let path = self.dir.join(format!("init-{digest}.{extension}"));

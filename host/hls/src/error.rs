@@ -247,6 +247,17 @@ pub enum FetchError {
         /// The KEYFORMAT attribute of EXT-X-KEY.
         keyformat: String,
     },
+    /// Something else that the segment needs could not be fetched.
+    #[error("{what} {url}: {cause}")]
+    Needed {
+        /// What it is: its key, or its initialization section.
+        what: &'static str,
+        /// Its URL, without credentials and query.
+        url: String,
+        /// The failure of the last request.
+        #[source]
+        cause: Box<FetchError>,
+    },
     /// The text is not a playlist.
     #[error("{0}")]
     Playlist(#[from] PlaylistError),
@@ -273,6 +284,7 @@ impl FetchError {
     /// Whether a retry can help.
     pub(super) fn again(&self) -> Again {
         match self {
+            Self::Needed { cause, .. } => cause.again(),
             Self::Status(408 | 425 | 429) => Again::Yes,
             Self::Status(400..=499) => Again::Few,
             Self::Redirect(_) | Self::Content { .. } | Self::Decrypt(_) | Self::Playlist(_) => Again::Few,
@@ -286,12 +298,23 @@ impl FetchError {
 
     /// Whether our own disk is full.
     pub(super) fn is_disk_full(&self) -> bool {
-        matches!(self, Self::Disk(error) if room::is_full(error))
+        match self {
+            Self::Needed { cause, .. } => cause.is_disk_full(),
+            error => matches!(error, Self::Disk(cause) if room::is_full(cause)),
+        }
     }
 
     /// Whether the server refused the request: the URL may have expired.
     pub(super) fn refused(&self) -> bool {
-        matches!(self, Self::Status(400..=499)) && self.again() == Again::Few
+        match self {
+            Self::Needed { cause, .. } => cause.refused(),
+            error => matches!(error, Self::Status(400..=499)) && error.again() == Again::Few,
+        }
+    }
+
+    /// Says that it is about something that a segment needs.
+    pub(super) fn needed(self, what: &'static str, url: &Url) -> Self {
+        Self::Needed { what, url: redacted(url), cause: Box::new(self) }
     }
 }
 
@@ -303,6 +326,19 @@ pub(super) fn redacted(url: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_segment_needs_is_named_and_judged_by_its_own_fault() {
+        let url = Url::parse("http://u:SECRET@h/key?token=SECRET").unwrap();
+        for status in [403, 404, 410, 429, 500] {
+            let (bare, needed) = (FetchError::Status(status), FetchError::Status(status).needed("its key", &url));
+            assert_eq!(needed.to_string(), format!("its key http://h/key?token=***: HTTP status {status}"));
+            assert_eq!((bare.again(), bare.refused()), (needed.again(), needed.refused()), "{status}");
+            assert_eq!(bare.may_pass(), needed.may_pass(), "{status}");
+        }
+        let full = || FetchError::Disk(std::fs::write("/dev/full", b"x").unwrap_err());
+        assert!(full().is_disk_full() && full().needed("its key", &url).is_disk_full());
+    }
 
     #[test]
     fn says_whether_again_can_help() {

@@ -105,6 +105,15 @@ pub struct Gap {
     pub reason: GapReason,
 }
 
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.segments {
+            1 => write!(f, "1 segment is missing: {}", self.reason),
+            count => write!(f, "{count} segments are missing: {}", self.reason),
+        }
+    }
+}
+
 /// Why media is not delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GapReason {
@@ -132,6 +141,18 @@ impl From<FetchError> for GapReason {
             _ if error.is_disk_full() => Self::NoRoom(error.to_string()),
             _ if !error.may_pass() => Self::Unusable(error.to_string()),
             _ => Self::GivenUp(error.to_string()),
+        }
+    }
+}
+
+impl GapReason {
+    /// Adds which segment it is about; `uri` is without secrets.
+    pub(super) fn about(self, uri: &str) -> Self {
+        let named = |why: String| format!("{uri}: {why}");
+        match self {
+            Self::GivenUp(why) => Self::GivenUp(named(why)),
+            Self::Unusable(why) => Self::Unusable(named(why)),
+            other => other,
         }
     }
 }
@@ -169,6 +190,15 @@ pub enum EpochReason {
 mod tests {
     use super::*;
     use outboard_base::room::NoRoom;
+
+    #[test]
+    fn a_gap_names_its_segment() {
+        let reason = GapReason::from(FetchError::Status(404)).about("http://h/7.ts?token=***");
+        let gap = |segments| Gap { track: Track::Main, segments, duration: Duration::ZERO, reason: reason.clone() };
+        assert_eq!(gap(1).to_string(), "1 segment is missing: given up: http://h/7.ts?token=***: HTTP status 404");
+        assert!(gap(2).to_string().starts_with("2 segments are missing: "));
+        assert_eq!(GapReason::Marked.about("x"), GapReason::Marked);
+    }
 
     #[test]
     fn reasons_read_well() {

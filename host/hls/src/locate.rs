@@ -17,7 +17,7 @@ use super::media_playlist::{Key, MediaPlaylist};
 use super::playlist::{is_master, parse_media};
 use super::retry::Retry;
 use super::variables::Variables;
-use super::variant::{audio_in_words, choose, choose_audio, in_words, promised_sound};
+use super::variant::{audio_in_words, choose, choose_audio, in_words, no_renditions, promised_sound};
 
 /// URLs of the media playlists in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub(super) async fn find(http: &Http, config: &SourceConfig, url: &Url) -> Resul
         refuse_protected(url, &playlist)?;
         let started = Started { target_duration: playlist.target, live: !playlist.ended, ..Started::default() };
         let location = Location { main: url.clone(), audio: None, by_master: false, variables: None, origin: 0 };
-        let warnings = playlist.warnings.clone();
+        let warnings = playlist.warnings.iter().cloned().chain(no_renditions(&config.audio)).collect();
         let main = Loaded { playlist, began, fingerprint: fingerprint(&base, &text) };
         return Ok(Found { location, started, main, audio: None, warnings, variants: Vec::new(), chosen: None });
     }

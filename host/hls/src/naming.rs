@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::config::Resume;
 use super::download::{Download, Fetched};
-use super::error::FetchError;
+use super::error::{FetchError, redacted};
 use super::event::{Gap, GapReason, SourceEvent, Track};
 use super::window::Planned;
 use crate::limits::EXTINF_TOLERANCE;
@@ -217,6 +217,7 @@ fn differ(listed: Duration, measured: Duration) -> bool {
 }
 
 fn gap(track: Track, planned: &Planned, reason: GapReason) -> SourceEvent {
+    let reason = reason.about(&redacted(&planned.entry.uri));
     SourceEvent::Gap(Gap { track, segments: 1, duration: planned.entry.duration(), reason })
 }
 

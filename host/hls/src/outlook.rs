@@ -22,6 +22,7 @@ impl FetchError {
     /// (401, 403) will not change its answer.
     pub fn may_pass(&self) -> bool {
         match self {
+            Self::Needed { cause, .. } => cause.may_pass(),
             Self::Status(404 | 408 | 425 | 429) => true,
             Self::Status(status) => *status >= 500,
             Self::FirstByte(_) | Self::Stalled(_) | Self::Slow(_) | Self::Transport(_) => true,

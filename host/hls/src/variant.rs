@@ -2,6 +2,7 @@
 
 use super::config::{AudioChoice, VariantChoice};
 use super::master::{Master, Rendition, Variant};
+use outboard_media::language;
 
 /// Codecs that RTMP receivers commonly refuse; selected only if nothing else is offered or they are requested by name.
 const SELDOM_PLAYABLE: [&str; 10] = ["hvc1", "hev1", "dvh1", "dvhe", "dvav", "av01", "vp09", "ac-3", "ec-3", "ac-4"];
@@ -51,7 +52,7 @@ pub(super) fn choose_audio<'a>(
     variant: &Variant,
     choice: &AudioChoice,
 ) -> Result<(Option<&'a Rendition>, Option<String>), String> {
-    let Some(group) = &variant.audio_group else { return Ok((None, None)) };
+    let Some(group) = &variant.audio_group else { return Ok((None, no_renditions(choice))) };
     let group_members = || master.audio.iter().filter(|rendition| rendition.group == *group);
     let members: Vec<&Rendition> = group_members().filter(|rendition| rendition.url.is_ok()).collect();
     if members.is_empty() {
@@ -62,9 +63,12 @@ pub(super) fn choose_audio<'a>(
         }
         return Err(format!("audio group '{group}': {}", reasons.join("; ")));
     }
+    let exact = |rendition: &&Rendition| rendition.language.as_deref().is_some_and(|code| is_exactly(code, choice));
+    let is_exact = members.iter().any(exact);
     let fits = |rendition: &&&Rendition| {
         choice.name.as_ref().is_none_or(|name| rendition.name == *name)
             && choice.language.as_deref().is_none_or(|language| speaks(rendition, language))
+            && (!is_exact || exact(rendition))
     };
     let preferred = |list: &[&'a Rendition]| {
         let default = list.iter().find(|rendition| rendition.default);
@@ -75,11 +79,22 @@ pub(super) fn choose_audio<'a>(
         Some(rendition) => Ok((Some(rendition), None)),
         None => {
             let offered: Vec<String> = members.iter().map(|rendition| audio_in_words(rendition)).collect();
-            let warning =
-                format!("no audio rendition matches the settings; using the default of: {}", offered.join(", "));
+            let warning = format!(
+                "no audio rendition has {}; the playlist has {}, of which the default is used",
+                choice_in_words(choice),
+                offered.join(", ")
+            );
             Ok((preferred(&members), Some(warning)))
         }
     }
+}
+
+/// What is told where a rendition is chosen by name and the audio is inside the segments.
+pub(super) fn no_renditions(choice: &AudioChoice) -> Option<String> {
+    let name = choice.name.as_ref()?;
+    Some(format!(
+        "no audio rendition has the name '{name}'; the source has no audio renditions, its audio is inside the segments"
+    ))
 }
 
 /// What promises that a variant has audio, in words; `None`: nothing.
@@ -103,10 +118,13 @@ fn playable(variant: &Variant) -> bool {
     !codecs.split(',').any(|codec| SELDOM_PLAYABLE.iter().any(|seldom| codec.trim().starts_with(seldom)))
 }
 
-fn speaks(rendition: &Rendition, language: &str) -> bool {
-    let spoken = rendition.language.as_deref().unwrap_or_default().to_ascii_lowercase();
-    let wanted = language.to_ascii_lowercase();
-    spoken == wanted || spoken.split('-').next() == Some(wanted.as_str())
+fn speaks(rendition: &Rendition, wanted: &str) -> bool {
+    rendition.language.as_deref().is_some_and(|spoken| language::is_same(spoken, wanted))
+}
+
+/// Whether a language has also the region that is wanted.
+fn is_exactly(spoken: &str, choice: &AudioChoice) -> bool {
+    choice.language.as_deref().is_some_and(|wanted| spoken.eq_ignore_ascii_case(wanted))
 }
 
 fn area(resolution: &(u32, u32)) -> u64 {
@@ -118,6 +136,12 @@ fn wanted(choice: &VariantChoice) -> String {
     let resolution = choice.resolution.map(|(width, height)| format!("resolution {width}x{height}"));
     let bandwidth = choice.max_bandwidth.map(|bandwidth| format!("at most {bandwidth} b/s"));
     [name, resolution, bandwidth].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn choice_in_words(choice: &AudioChoice) -> String {
+    let name = choice.name.as_ref().map(|name| format!("the name '{name}'"));
+    let language = choice.language.as_ref().map(|language| format!("the language {language}"));
+    name.into_iter().chain(language).collect::<Vec<_>>().join(" and ")
 }
 
 /// Describes a variant for people: `720p 1280x720 3000000 b/s avc1…`.
@@ -189,7 +213,24 @@ mod tests {
         assert_eq!(audio(Some("DE"), None), ("Deutsch".into(), false));
         assert_eq!(audio(Some("en"), None), ("English".into(), false));
         assert_eq!(audio(None, Some("Deutsch")), ("Deutsch".into(), false));
+        assert_eq!(audio(Some("deu"), None), ("Deutsch".into(), false));
+        assert_eq!(
+            audio(Some("en-US"), None),
+            ("English".into(), false),
+            "the language, where the region is not there"
+        );
         assert_eq!(audio(Some("fr"), None), ("English".into(), true), "the default, with a warning");
+        let french = AudioChoice { language: Some("fr".into()), name: None };
+        let (_, warning) = choose_audio(&master, mid, &french).unwrap();
+        assert_eq!(
+            warning.as_deref(),
+            Some(
+                "no audio rendition has the language fr; the playlist has Deutsch (de), English (en-GB), of which the default is used"
+            )
+        );
+        let named = AudioChoice { language: None, name: Some("Other".into()) };
+        let (_, warning) = choose_audio(&master, &master.variants[0], &named).unwrap();
+        assert!(warning.unwrap().contains("no audio rendition has the name 'Other'"));
         assert_eq!(choose_audio(&master, &master.variants[0], &AudioChoice::default()), Ok((None, None)));
         let mut no_group = master.clone();
         no_group.audio.clear();

@@ -17,13 +17,16 @@ mod es;
 mod event;
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzz;
+pub mod index;
 mod mp4;
+mod numbering;
 mod out;
 mod packed;
 #[cfg(any(test, feature = "testing"))]
 pub mod repack;
 mod ts;
 mod witness;
+mod words;
 
 pub use any::{Demuxer, TELLING_BYTES};
 pub use choice::{Choice, Wish};
@@ -34,6 +37,7 @@ pub use event::{
 #[cfg(any(test, feature = "fuzzing"))]
 pub use fuzz::segments as fuzz_segments;
 pub use mp4::Mp4;
+pub use numbering::Numbering;
 pub use packed::Packed;
 pub use ts::Ts;
 pub use witness::{ContainerWitness, Count, Reason, TrackWitness, Witness};

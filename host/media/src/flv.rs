@@ -165,10 +165,19 @@ impl TagHeader {
 /// # Errors
 /// [`FlvError::BodyTooLong`]; nothing is written then.
 pub fn write_tag(out: &mut Vec<u8>, kind: TagKind, timestamp_ms: u32, body: &[u8]) -> Result<(), FlvError> {
-    let len = u32::try_from(body.len()).ok().filter(|len| *len as usize <= BODY_MAX);
-    let len = len.ok_or(FlvError::BodyTooLong(body.len()))?;
+    write_tag_of(out, kind, timestamp_ms, &[body])
+}
+
+/// Appends a tag whose body is these pieces, with its back pointer.
+///
+/// # Errors
+/// [`FlvError::BodyTooLong`]; nothing is written then.
+pub fn write_tag_of(out: &mut Vec<u8>, kind: TagKind, timestamp_ms: u32, body: &[&[u8]]) -> Result<(), FlvError> {
+    let whole = body.iter().map(|piece| piece.len()).sum();
+    let len = u32::try_from(whole).ok().filter(|len| *len as usize <= BODY_MAX);
+    let len = len.ok_or(FlvError::BodyTooLong(whole))?;
     out.extend_from_slice(&TagHeader { kind, timestamp_ms, len }.to_bytes());
-    out.extend_from_slice(body);
+    body.iter().for_each(|piece| out.extend_from_slice(piece));
     out.extend_from_slice(&(len + TAG_HEADER_LEN as u32).to_be_bytes());
     Ok(())
 }

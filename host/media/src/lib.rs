@@ -17,6 +17,7 @@ pub mod facts;
 pub mod flv;
 pub mod fmp4;
 pub mod id3;
+pub mod language;
 pub mod layout;
 pub mod limits;
 mod pes_time;

@@ -60,3 +60,10 @@ pub const DEMUX_BOX_BYTES_MAX: usize = 4 << 20;
 /// Most samples of one fragment (`moof`) of a source, and most that fragments may announce beyond one for each byte that
 /// arrived; 60 s of AAC at 96 kHz have 5625.
 pub const DEMUX_SAMPLES_MAX: usize = 50_000;
+/// Most boxes of the top level in a file whose packets are listed: of a batch with a fragment for each packet there are three
+/// for each.
+pub const INDEX_BOXES_MAX: usize = 600_000;
+/// Most packets that are listed of one file.
+pub const INDEX_PACKETS_MAX: usize = 200_000;
+/// Characters of a segment's file name in messages.
+pub const SEGMENT_NAME_CHARS_MAX: usize = 64;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::SEGMENT_NAME_CHARS_MAX;
+
 /// The container of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -89,9 +91,51 @@ pub struct Segment {
     pub audio: Vec<Part>,
 }
 
+impl Segment {
+    /// Names the segment in messages: its index, and its file or byte range at the source, without query and folders:
+    /// `segment 12 (live-12.ts)`.
+    pub fn name(&self) -> String {
+        let path = self.identity.uri.split(['?', '#']).next().unwrap_or_default();
+        let file: String = path.rsplit('/').next().unwrap_or_default().chars().take(SEGMENT_NAME_CHARS_MAX).collect();
+        let range = self
+            .identity
+            .range
+            .map(|(first, length)| format!(", bytes {first} to {}", first.saturating_add(length.max(1)) - 1));
+        match (file.is_empty(), range) {
+            (true, _) => format!("segment {}", self.index),
+            (false, range) => format!("segment {} ({file}{})", self.index, range.unwrap_or_default()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_segment_is_named_by_index_and_file_without_secrets() {
+        let part = Part { path: PathBuf::new(), bytes: 1, container: Container::MpegTs, init: None };
+        let named = |uri: &str, range| {
+            let identity = Identity { uri: uri.to_owned(), range, program_date_time_us: None };
+            let segment = Segment {
+                index: 12,
+                media_sequence: 3,
+                duration: Duration::ZERO,
+                discontinuity: false,
+                live: true,
+                identity,
+                cues: Vec::new(),
+                main: part.clone(),
+                audio: Vec::new(),
+            };
+            segment.name()
+        };
+        assert_eq!(named("http://u:SECRET@h/SECRET/live-12.ts?token=SECRET", None), "segment 12 (live-12.ts)");
+        assert_eq!(named("http://h/all.mp4", Some((1000, 500))), "segment 12 (all.mp4, bytes 1000 to 1499)");
+        assert_eq!(named("http://h/", None), "segment 12");
+        assert_eq!(named("", Some((u64::MAX, u64::MAX))), "segment 12");
+        assert!(named(&format!("http://h/{}", "a".repeat(500)), None).len() < 100);
+    }
 
     #[test]
     fn a_token_does_not_show_in_logs() {

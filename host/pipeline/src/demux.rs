@@ -32,6 +32,8 @@ mod encoded;
 // with ffmpeg, and what it reads
 mod inputs;
 mod with_ffmpeg;
+// what a source has, for a dry run
+pub mod survey;
 // a batch's sound on its way to the processor
 pub(crate) mod outgoing;
 // what the step tells
@@ -41,6 +43,7 @@ pub use counts::Counts;
 pub use demuxer::{DemuxStepError, Demuxed, Demuxer};
 pub use encoded::Encoded;
 use outboard_store::files::names;
+pub use report::by_ffmpeg;
 pub use splitter::{Split, Splitter};
 pub use waiting::Waiting;
 
@@ -143,25 +146,43 @@ pub fn has_sound(facts: &BatchFacts) -> bool {
     facts.audio.as_ref().is_some_and(|track| !track.packets.is_empty())
 }
 
-/// Pictures go on air as they are; sound is AAC, or is encoded to it.
-fn check_codecs(facts: &BatchFacts, sound: &[&str]) -> Result<(), DemuxError> {
-    let unsupported = |what: &str, codec: &str, right: &str| {
+/// Codecs that can go on air, in ffmpeg's names.
+struct Carried {
+    video: &'static [&'static str],
+    audio: &'static [&'static str],
+}
+
+/// From our own demuxer: pictures go on air as they are, sound is AAC or is encoded to it.
+const OURS: Carried =
+    Carried { video: &["h264", "hevc", "av1"], audio: &["aac", "mp3", "mp2", "mp1", "ac3", "eac3", "opus"] };
+/// Where ffmpeg demuxes.
+const OF_FFMPEG: Carried = Carried { video: &["h264"], audio: &["aac"] };
+
+/// How a track of this codec goes on air, in words. What cannot is refused by [`Splitter::next`].
+pub fn on_air(codec: &str) -> &'static str {
+    match codec {
+        "hevc" | "av1" => "goes on air unchanged at destinations that take enhanced RTMP",
+        _ => "goes on air unchanged",
+    }
+}
+
+/// Whether a batch can go on air. What each destination takes is its own matter.
+fn check_codecs(facts: &BatchFacts, carried: &Carried) -> Result<(), DemuxError> {
+    let unsupported = |what: &str, codec: &str, right: &[&str]| {
+        let right = in_words(right);
         Err(DemuxError::Unsupported(format!("the source's {what} codec is {codec}: only {right} can go on air")))
     };
     match (&facts.video, &facts.audio) {
-        (Some(video), _) if video.codec != "h264" => unsupported("video", &video.codec, "h264"),
-        (_, Some(audio)) if !sound.contains(&audio.codec.as_str()) => {
-            unsupported("audio", &audio.codec, &in_words(sound))
+        (Some(video), _) if !carried.video.contains(&video.codec.as_str()) => {
+            unsupported("video", &video.codec, carried.video)
+        }
+        (_, Some(audio)) if !carried.audio.contains(&audio.codec.as_str()) => {
+            unsupported("audio", &audio.codec, carried.audio)
         }
         (None, None) => Err(DemuxError::Unsupported("the source has no supported video or audio".into())),
         _ => Ok(()),
     }
 }
-
-/// Sound that our own demuxer hands on, in ffmpeg's names.
-const SOUND: [&str; 7] = ["aac", "mp3", "mp2", "mp1", "ac3", "eac3", "opus"];
-/// Sound where ffmpeg demuxes.
-const SOUND_OF_FFMPEG: [&str; 1] = ["aac"];
 
 /// "a, b and c".
 fn in_words(names: &[&str]) -> String {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 
 use super::load::{destination_config, exchange_config, keep, lag, pace_of};
 use super::pace::Pace;
+use super::remux::output::kept::Wanted;
 use crate::settings::PipelineConfig;
 use outboard_egress::roster::Destinations;
 use outboard_exchange::{Exchange, ExchangeError};
@@ -25,6 +26,8 @@ pub struct Parts {
     pub pace: Pace,
     /// Who cleans up after batches that went out.
     pub janitor: Janitor,
+    /// Whether what went on air is written as files too.
+    pub outputs: Wanted,
     /// Tenant and stream, as the janitor knows it.
     pub stream: (String, String),
     /// What may be reached.
@@ -42,7 +45,7 @@ impl Live {
     /// # Errors
     /// [`ExchangeError`]: the processor's settings cannot be; nothing was changed.
     pub fn apply(&self, config: &PipelineConfig) -> Result<(), ExchangeError> {
-        let Parts { destinations, exchange, pace, janitor, stream, guard } = &*self.0;
+        let Parts { destinations, exchange, pace, janitor, outputs, stream, guard } = &*self.0;
         if let (Some(exchange), Some(wanted)) =
             (exchange.as_ref().and_then(Weak::upgrade), exchange_config(config, guard))
         {
@@ -50,6 +53,7 @@ impl Live {
         }
         pace.set(pace_of(config));
         janitor.set_keep(stream, keep(config));
+        outputs.set(config.keep.output);
         destinations
             .set(config.destinations.iter().map(|one| destination_config(one, guard, None, lag(config))).collect());
         Ok(())

@@ -18,7 +18,8 @@ use super::pace::Pace;
 use super::release::{Positions, Releaser, storage_event};
 use super::remux::assembler::Assembler;
 use super::remux::encode::aired::Aired;
-use super::remux::output::Series;
+use super::remux::output::kept::{Keeper, Wanted};
+use super::remux::output::series::Series;
 use super::remux::{Planner, Remuxer};
 use super::report::Reporter;
 use super::stage_framer::StateKeeper;
@@ -46,7 +47,7 @@ pub use error::LoadError;
 pub use identity::destination_name;
 pub use identity::identity;
 pub use stages::{batch_seconds, bundled_or_file, component_of, opening, stage_settings};
-pub use step_config::{cushion, destination_config, exchange_config, keep, lag, pace_of, source_config};
+pub use step_config::{cushion, destination_config, exchange_config, keep, lag, pace_of, source_choice, source_config};
 
 impl Pipeline {
     /// Opens a pipeline; goes on with an unfinished run of the same stream and source. `batches`: stop after so many.
@@ -99,7 +100,9 @@ impl Pipeline {
         let (clock, spool) = (AirClock::with_speed(config.speed), Spool::new());
         let (ready, waiting) = reload_ready(&files, &resumed);
         let first = waiting.first().map_or(resumed.next_batch, |row| row.number);
-        let output = Series::resume(&files, first);
+        let series = Series::resume(&files, first);
+        let outputs = Wanted::default();
+        outputs.set(config.keep.output);
         let positions = positions(&config, &resumed);
         if let (Some(from), Some(to)) = (positions.iter().flatten().map(Position::batch).min(), resumed.oldest()) {
             // A destination that was away may never have come to batches that are released by now.
@@ -146,7 +149,7 @@ impl Pipeline {
                 clock: clock.clone(),
             },
             demuxer: Demuxer {
-                splitter: Splitter::new(slots.clone()),
+                splitter: Splitter::new(slots.clone()).choosing(source_choice(&config)),
                 waiting: Waiting::default(),
                 before: last_before(&resumed, waiting.first()),
                 timeline: resumed.timeline.clone().unwrap_or_default(),
@@ -166,11 +169,12 @@ impl Pipeline {
                     keeper: StateKeeper::new(journal.clone(), StageKind::RemuxPlanning.name()),
                     stage: stages.remux,
                 },
-                assembler: Assembler { slots, room: room.clone(), output, aired },
+                assembler: Assembler { slots, room: room.clone(), series, aired },
                 deadlines: Deadlines::new(pace.settings(), tokio::time::Instant::now()),
                 pace: pace.clone(),
                 clock: clock.clone(),
                 spool: spool.clone(),
+                keeper: Keeper::new(outputs.clone(), room.clone()),
                 reporter: reporter.clone(),
             },
             releaser: Releaser {
@@ -178,7 +182,6 @@ impl Pipeline {
                 destinations: air.destinations().clone(),
                 spool: spool.clone(),
                 clock: clock.clone(),
-                files: files.clone(),
                 keeper,
                 reporter: reporter.clone(),
             },
@@ -186,6 +189,7 @@ impl Pipeline {
                 destinations: air.destinations().clone(),
                 exchange: exchange.as_ref().map(Arc::downgrade),
                 janitor: host.janitor().clone(),
+                outputs,
                 pace: pace.clone(),
                 stream: (owner.tenant.clone(), config.stream_id.clone()),
                 guard: owner.guard.clone(),

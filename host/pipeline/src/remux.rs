@@ -1,20 +1,19 @@
 //! exchange -> **remux** -> air: puts the chosen audio under the untouched picture. The [`Remuxer`] is the step: it takes each
 //! batch in order, in time. This file puts one batch together.
 //!
-//! In: a batch's files, its place on the timeline, and the plan. Out: `air.flv` in the batch's folder, and the index that the
-//! air step sends from; then `output.fmp4` of the same packets, to be kept. Packets are copied in the process
-//! (`copying.rs`); ffmpeg encodes where a plan asks for it, and copies from containers that are not read here.
+//! In: a batch's files, its place on the timeline, and the plan. Out: the index that the air step sends from, in memory and as
+//! `air.index` in the batch's folder. Media is not copied: the index refers to the batch's files. ffmpeg encodes where a plan
+//! asks for it, and copies from containers whose packets are not listed here.
 
 use std::path::{Path, PathBuf};
 
-use crate::demux::{DemuxError, part, rename};
+use crate::demux::{DemuxError, Layout};
 use outboard_base::room;
 use outboard_egress::spool::ReadyBatch;
 use outboard_ffmpeg::{FfmpegError, Turn};
 use outboard_media::facts::BatchFacts;
-use outboard_media::flv::{FlvError, body::BodyError};
+use outboard_media::flv::FlvError;
 use outboard_media::timeline::Placed;
-use outboard_store::files::names;
 
 // the step
 pub mod remuxer;
@@ -31,17 +30,15 @@ mod report;
 pub mod plan;
 // audio that cannot be copied
 pub mod encode;
-// packets that are copied
+// where packets are, and when they go on air
 mod by_ffmpeg;
-mod copying;
+mod locating;
 mod spooling;
 mod times;
 // what comes out
-mod air;
+pub mod index;
 pub mod output;
 
-pub use air::reload;
-use copying::CopyError;
 pub use plan::{Plan, Processed};
 pub use planner::Planner;
 pub use remuxer::Remuxer;
@@ -52,12 +49,25 @@ pub enum RemuxError {
     /// The ffmpeg run failed or exceeded a limit.
     #[error(transparent)]
     Ffmpeg(#[from] FfmpegError),
-    /// What ffmpeg wrote is not FLV, or a packet is too long for it.
+    /// A packet is too long for FLV and RTMP.
     #[error("remux output: {0}")]
     Flv(#[from] FlvError),
-    /// A tag is not what RTMP carries.
-    #[error("remux output: {0}")]
-    Body(#[from] BodyError),
+    /// The codec of a file is none that goes on air.
+    #[error("{path} has {codec}, which has no form on air: H.264 and AAC have")]
+    Unsendable {
+        /// The file.
+        path: PathBuf,
+        /// Name of the codec.
+        codec: &'static str,
+    },
+    /// The packets of a file that ffmpeg copied cannot be listed.
+    #[error("{path}: {why}")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it has.
+        why: String,
+    },
     /// A file could not be written or read.
     #[error("remux output: {0}")]
     Io(#[from] std::io::Error),
@@ -84,13 +94,9 @@ impl RemuxError {
             Self::Ffmpeg(error) => error.is_disk_full(),
             Self::File(error) => error.is_disk_full(),
             Self::Io(error) => room::is_full(error),
-            Self::Flv(_) | Self::Body(_) | Self::Torn { .. } | Self::Missing(_) => false,
+            Self::Flv(_) | Self::Unsendable { .. } | Self::Foreign { .. } => false,
+            Self::Torn { .. } | Self::Missing(_) => false,
         }
-    }
-
-    /// The file of the error is that of the chosen audio.
-    fn is_of(&self, processed: Option<&Processed>) -> bool {
-        matches!((self, processed), (Self::Torn { path, .. }, Some(processed)) if *path == processed.path)
     }
 }
 
@@ -103,6 +109,8 @@ pub struct Job<'a> {
     pub dir: &'a Path,
     /// Packets and codecs of the batch, as demuxing found them.
     pub facts: &'a BatchFacts,
+    /// Where the packets are in the files of demuxing; `None`: the files are looked at.
+    pub layout: Option<&'a Layout>,
     /// Its place on the timeline.
     pub placed: &'a Placed,
     /// False: the picture alone goes on air.
@@ -130,31 +138,14 @@ pub struct Remuxed {
     pub trimmed: u64,
 }
 
-/// Puts one batch together: copies it in the process; where a file has what is not read there, with ffmpeg.
+/// Puts one batch together: finds its packets in the batch's files and gives each its time.
 pub async fn remux(job: Job<'_>) -> Result<Remuxed, RemuxError> {
-    let batch = job.number;
-    let remuxed = match copying::run(&job).await {
-        Ok(remuxed) => {
-            tracing::debug!(batch, "the host copied the batch's packets");
-            remuxed
-        }
-        Err(CopyError::Foreign { path, why }) => {
-            tracing::debug!(batch, path = %path.display(), why, "ffmpeg copies the batch's packets");
-            by_ffmpeg::run(&job).await?
-        }
-        // Where a reply is torn, the original audio is better. Of the source's own packets ffmpeg saves what is there.
-        Err(CopyError::Failed(error @ RemuxError::Torn { .. })) if !error.is_of(job.processed) => {
-            tracing::warn!(batch, %error, "ffmpeg copies what is left of the batch");
-            by_ffmpeg::run(&job).await?
-        }
-        Err(CopyError::Failed(error)) => return Err(error),
-    };
-    rename(&part(job.dir, names::AIR), &job.dir.join(names::AIR)).await?;
-    Ok(remuxed)
+    if job.facts.video.is_none() && !job.has_audio() {
+        return Err(RemuxError::Missing("a track"));
+    }
+    let (video, audio) = tokio::try_join!(locating::video(&job), locating::audio(&job))?;
+    spooling::ready(&job, video, audio)
 }
-
-/// How much of ffmpeg's output is taken at once, what a pipe holds, and how much is written to a file at once; bytes.
-const CHUNK_BYTES: usize = 64 * 1024;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -29,6 +29,7 @@ mod patch_field;
 mod processor;
 mod shown;
 mod source;
+mod source_audio;
 mod stages;
 
 pub use change_effect::{ChangeEffect, Part};
@@ -41,6 +42,7 @@ pub use keep::{Keep, KeepConfig};
 pub use patch::Patch;
 pub use processor::{PROCESSOR_SCHEMES, Processor, ProcessorConfig, ProcessorPatch};
 pub use source::{CatchUp, Source, SourceConfig, SourcePatch, WhenEnded};
+pub use source_audio::SourceAudio;
 pub use stages::{
     PreviousStage, PreviousStageConfig, STAGE_KINDS, Stage, StagePatch, Stages, StagesConfig, StagesPatch,
     component_path, key,

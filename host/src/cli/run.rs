@@ -49,6 +49,12 @@ pub struct RunArgs {
     /// Use the variant with this resolution, such as 1280x720.
     #[arg(long, value_name = "WxH")]
     pub resolution: Option<String>,
+    /// Use the audio of this language, such as de or deu, if the source has several.
+    #[arg(long, value_name = "CODE")]
+    pub audio_language: Option<String>,
+    /// Use the audio with this PID (MPEG-TS) or track_ID (fMP4).
+    #[arg(long, value_name = "N")]
+    pub audio_pid: Option<String>,
     /// Start a live stream N segments before the end of its playlist, 1 to 1000.
     #[arg(long, value_name = "N")]
     pub live_edge: Option<String>,
@@ -96,6 +102,8 @@ impl RunArgs {
             .set("source.backup_url", self.backup_source.clone())
             .set("source.max_bandwidth", self.max_bandwidth.clone())
             .set("source.resolution", self.resolution.clone())
+            .set("source.audio_language", self.audio_language.clone())
+            .set("source.audio_pid", self.audio_pid.clone())
             .set("source.live_edge", self.live_edge.clone())
             .set("source.headers", list(&self.header))
             .set("source.when_ended", self.when_ended.clone())

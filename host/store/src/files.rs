@@ -234,12 +234,16 @@ pub mod names {
     pub const AUDIO: &str = "audio.fmp4";
     /// What the processor returned.
     pub const PROCESSED_AUDIO: &str = "processed_audio.fmp4";
-    /// What goes on air.
+    /// What goes on air as one file, where `keep.output` asks for it.
     pub const OUTPUT: &str = "output.fmp4";
     /// Every packet's timestamps, in the form of ffmpeg's framecrc muxer.
     pub const PACKETS: &str = "packets.txt";
-    /// What goes on air as FLV tags on the air timeline; deleted once it went out.
-    pub const AIR: &str = "air.flv";
+    /// Which packets of the other files go on air, and when.
+    pub const AIR_INDEX: &str = "air.index";
+    /// Video that ffmpeg copied from a file whose packets cannot be listed.
+    pub const COPIED_VIDEO: &str = "copied_video.fmp4";
+    /// Sound that ffmpeg copied from a file whose packets cannot be listed.
+    pub const COPIED_AUDIO: &str = "copied_audio.fmp4";
 }
 
 #[cfg(test)]

@@ -31,9 +31,9 @@ pub enum FileKind {
     AudioFragments,
     /// The processor's reply, and audio made from it.
     ProcessedAudio,
-    /// `output.fmp4`: video and audio of a batch as they go on air.
+    /// `output.fmp4`: video and audio of a batch as they go on air, where `keep.output` asks for the file.
     RemuxedOutput,
-    /// Internal files: `air.flv`, packet lists, initialization sections, unfinished files.
+    /// Internal files: `air.index`, copies that ffmpeg made, packet lists, initialization sections, unfinished files.
     Other,
     /// Log files of the stream.
     Logs,

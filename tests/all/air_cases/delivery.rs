@@ -58,14 +58,97 @@ async fn headers_go_out_once_and_again_when_they_change() {
     let recording = &logs[0].recording;
     let headers: Vec<_> = recording.headers.iter().map(|(_, body)| body.as_slice()).collect();
     let (first, other) = (&all[0], &all[2]);
-    let want = [&first.video.header, &first.audio.header, &other.video.header];
-    assert_eq!(headers, want.map(|header| header.as_deref().unwrap()));
+    let want = [&first.video, &first.audio, &other.video];
+    assert_eq!(headers, want.map(|track| &track.headers[0].body[..]));
     assert_eq!((recording.scripts, status[0].counters.headers, status[0].counters.metadata), (2, 3, 2));
     assert_same(&recording.packets, &spooled(&all));
     assert_eq!(logs[0].names, ["live", &server.url("x")[..server.url("x").len() - 2], "key?token=1"]);
     let commands = ["connect", "releaseStream", "FCPublish", "createStream", "publish", "FCUnpublish", "deleteStream"];
     assert_eq!(logs[0].commands, commands);
     assert!(logs[0].ended && logs[0].pongs == 1);
+}
+
+/// A batch whose picture has another size from its key frame at 2 s on, and whose sound another configuration from a packet
+/// inside of a group of pictures on. Answers the index of that packet too.
+pub(super) fn changing(dir: &Path) -> (ReadyBatch, usize) {
+    let mut batch = SMALL.batches(dir, 0, 1, 2_000, 0).remove(0);
+    let other = OTHER_SIZE.batches(dir, 1, 1, 2_000, 2_000).remove(0);
+    let files = [&batch.video.path, &other.video.path].map(|path| std::fs::read(path).unwrap());
+    let shift = files[0].len() as u64;
+    std::fs::write(&batch.video.path, files.concat()).unwrap();
+    for (track, more) in [(&mut batch.video, other.video), (&mut batch.audio, other.audio)] {
+        track.headers.push(SequenceHeader { first: track.tags.len(), ..more.headers[0].clone() });
+        track.tags.extend(more.tags.iter().map(|tag| Tag { offset: tag.offset + shift, ..*tag }));
+    }
+    // The sound of both is alike, so another configuration is made up for it.
+    let at = batch.audio.tags.iter().position(|tag| tag.dts_ms > 1_500).unwrap();
+    let mut body = batch.audio.headers[0].body.to_vec();
+    *body.last_mut().unwrap() ^= 0x18;
+    batch.audio.headers[1] = SequenceHeader { first: at, codec: batch.audio.headers[0].codec, body: body.into() };
+    batch.end_ms = other.end_ms;
+    (batch, at)
+}
+
+#[tokio::test]
+async fn a_configuration_that_changes_inside_a_batch_goes_out_right_before_its_packet() {
+    let dir = scratch();
+    let (batch, sound) = changing(dir.path());
+    let next = SMALL.batches(dir.path(), 1, 1, 2_000, 4_000).remove(0);
+    let all = [batch, next];
+    let server = FakeServer::start(|_| GOOD).await;
+    let programme = Programme::new(vec![to("a", &server.url("key"))], 8.0);
+    programme.start(&all);
+    let (status, _, _) = programme.drain().await;
+    let recording = &server.logs()[0].recording;
+    let want = spooled(&all);
+    assert_same(&recording.packets, &want);
+    let place = |kind, index: usize| {
+        let own = want.iter().enumerate().filter(|(_, seen)| seen.kind == kind);
+        own.map(|(at, _)| at).nth(index).unwrap()
+    };
+    let [first, second] = &all;
+    let expected = [
+        (TagKind::Video, &first.video.headers[0], 0),
+        (TagKind::Audio, &first.audio.headers[0], 0),
+        (TagKind::Audio, &first.audio.headers[1], place(TagKind::Audio, sound)),
+        (TagKind::Video, &first.video.headers[1], place(TagKind::Video, 50)),
+        (TagKind::Video, &second.video.headers[0], place(TagKind::Video, first.video.tags.len())),
+        (TagKind::Audio, &second.audio.headers[0], place(TagKind::Audio, first.audio.tags.len())),
+    ];
+    let got: Vec<_> = recording.headers.iter().zip(&recording.headers_at).collect();
+    assert_eq!(got.len(), expected.len());
+    for (((kind, body), at), (of, header, place)) in got.into_iter().zip(expected) {
+        assert_eq!((*kind, &body[..], *at), (of, &header.body[..], place));
+    }
+    assert_eq!(status[0].counters.headers, 6);
+}
+
+/// A session that begins behind a change is told what is in force there, and nothing of before.
+#[tokio::test]
+async fn after_a_reconnect_the_header_in_force_is_sent() {
+    let dir = scratch();
+    let (batch, _) = changing(dir.path());
+    let all = [batch];
+    // In the last second.
+    let most: u64 = all[0].video.tags.iter().take(80).map(|tag| u64::from(tag.len)).sum();
+    let script = move |session| Script { close_after: (session == 0).then_some(most), ..GOOD };
+    let server = FakeServer::start(script).await;
+    let programme = Programme::new(vec![to("a", &server.url("key"))], 4.0);
+    programme.start(&all);
+    programme.drain().await;
+    let recordings: Vec<_> = server.logs().into_iter().map(|log| log.recording).collect();
+    assert_eq!(recordings.len(), 2);
+    let want = spooled(&all);
+    let (joined, _) = joined(&recordings, &want);
+    assert_same(&joined, &want);
+    let began = recordings[1].packets[0].dts_ms;
+    let headers = |recording: &Recording| recording.headers.iter().map(|(_, body)| body.clone()).collect::<Vec<_>>();
+    let [video, audio] = [&all[0].video, &all[0].audio].map(|track| {
+        let index = track.tags.iter().position(|tag| tag.dts_ms >= began).unwrap();
+        track.header_of(index).unwrap().1.body.to_vec()
+    });
+    assert!(began >= 2_000, "the second session begins behind both changes: {began}");
+    assert_eq!(headers(&recordings[1]), [video, audio]);
 }
 
 #[tokio::test]

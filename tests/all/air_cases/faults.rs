@@ -36,7 +36,7 @@ async fn what_cannot_be_read_is_counted_up_to_the_next_key_picture() {
     let want = spooled(&batches);
     // The second batch's file is truncated within its first second.
     let cut = batches[1].video.tags[10].offset;
-    let file = std::fs::OpenOptions::new().write(true).open(&batches[1].path).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&batches[1].video.path).unwrap();
     file.set_len(cut).unwrap();
     batches[1].end_ms = 4_000;
     let server = FakeServer::start(|_| GOOD).await;

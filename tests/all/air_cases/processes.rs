@@ -1,5 +1,6 @@
 //! Destinations that use ffmpeg: files and SRT.
 
+use super::delivery::changing;
 use super::*;
 
 /// Packets of a media file as ffprobe reads them: kind and digest of the codec's data, in order per track.
@@ -66,6 +67,27 @@ async fn a_changed_header_starts_a_new_file_and_a_dead_process_another() {
     let [first, _] = probe(&out.path().join("x.mkv").display().to_string(), &[]);
     let [second, _] = probe(&out.path().join("x-2.mkv").display().to_string(), &[]);
     assert_eq!((first.len(), second.len()), (50, 50));
+}
+
+/// An output that cannot take a new header is followed by another one, once for each change, and no packet is lost.
+#[tokio::test]
+async fn outputs_that_take_no_new_header_are_followed_by_others() {
+    let (dir, out) = (scratch(), scratch());
+    let (batch, sound) = changing(dir.path());
+    let all = [batch];
+    let programme = Programme::new(vec![to("a", &format!("file:{}/x.mkv", out.path().display()))], 2.0);
+    programme.start(&all);
+    let (status, _, _) = programme.drain().await;
+    let counters = status[0].counters;
+    assert_eq!((counters.sessions, counters.reconnects, status[0].state.clone()), (3, 0, DestinationState::Done));
+    let want = spooled(&all).len() as u64;
+    assert_eq!(sent(&status[0]) - counters.repeated, want);
+    // Only pictures repeat: from the key frame at 1 s to the change of the sound.
+    assert!(counters.repeated > 0 && counters.repeated <= 25, "{}", counters.repeated);
+    let files = ["x.mkv", "x-2.mkv", "x-3.mkv"].map(|name| probe(&out.path().join(name).display().to_string(), &[]));
+    let sounds: Vec<_> = files.iter().map(|[_, audio]| audio.len()).collect();
+    assert_eq!((sounds[0], sounds.iter().sum::<usize>()), (sound, all[0].audio.tags.len()));
+    assert_eq!(files[2][0].len(), all[0].video.tags.len() - 50);
 }
 
 #[tokio::test]

@@ -48,11 +48,11 @@ async fn the_end_waits_for_no_thread_that_hangs() {
     let id = server.create(None, "hangs", &settings, true).await;
     let aired = |status: &Value| status["counters"]["batches"].as_u64() >= Some(3) && status["onAir"] == true;
     server.until(None, &id, "on air", PATIENCE, aired).await;
-    // The preview's file of each batch is replaced by a pipe that nobody writes to.
+    // The index of each batch, which the preview reads, is replaced by a pipe that nobody writes to.
     let batches = storage.path().join("default/processed_fragments/hangs");
     let mut pipes = Vec::new();
     for batch in std::fs::read_dir(batches).unwrap().map(|entry| entry.unwrap().path()) {
-        let file = batch.join("output.fmp4");
+        let file = batch.join("air.index");
         if file.exists() {
             std::fs::remove_file(&file).unwrap();
             assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());

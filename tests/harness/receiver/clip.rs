@@ -5,9 +5,10 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use outboard::media::demux::Codec;
 use outboard::media::flv::body::{AudioFacts, PacketType, VideoFacts};
 use outboard::media::flv::{FileHeader, TAG_HEADER_LEN, TagKind, TagReader, write_tag};
-use outboard::pipeline::air::spool::{ReadyBatch, Tag, Track};
+use outboard::pipeline::air::spool::{ReadyBatch, SequenceHeader, Tag, Track};
 
 /// How far the audio of a batch reaches over its border, in milliseconds.
 pub const AUDIO_TAIL_MS: u64 = 60;
@@ -23,6 +24,7 @@ pub struct Clip {
 struct Packet {
     kind: TagKind,
     dts_ms: u64,
+    composition_ms: i32,
     key: bool,
     body: Vec<u8>,
 }
@@ -57,16 +59,16 @@ impl Clip {
         reader.feed(&bytes);
         let (mut packets, mut headers, mut metadata) = (Vec::new(), [Bytes::new(), Bytes::new()], Bytes::new());
         while let Some(tag) = reader.next_tag().expect("ffmpeg writes FLV") {
-            let (packet, key) = match tag.kind {
+            let (packet, key, composition_ms) = match tag.kind {
                 TagKind::Script => {
                     metadata = Bytes::copy_from_slice(tag.body);
                     continue;
                 }
                 TagKind::Video => {
                     let facts = VideoFacts::parse(tag.body).expect("H.264");
-                    (facts.packet, facts.is_key_picture())
+                    (facts.packet, facts.is_key_picture(), facts.composition_ms)
                 }
-                TagKind::Audio => (AudioFacts::parse(tag.body).expect("AAC").packet, false),
+                TagKind::Audio => (AudioFacts::parse(tag.body).expect("AAC").packet, false, 0),
             };
             match packet {
                 PacketType::SequenceHeader => {
@@ -76,6 +78,7 @@ impl Clip {
                     packets.push(Packet {
                         kind: tag.kind,
                         dts_ms: tag.timestamp_ms.into(),
+                        composition_ms,
                         key,
                         body: tag.body.to_vec(),
                     });
@@ -97,13 +100,18 @@ impl Clip {
                     let from = if n == 0 { 0 } else { from + tail(packet.kind) };
                     (from..to + tail(packet.kind)).contains(&packet.dts_ms)
                 };
+                // Both tracks are in one file here.
                 let path = dir.join(format!("batch-{}.flv", first + n));
+                let track = |codec, body: &Bytes| Track {
+                    path: path.clone(),
+                    headers: vec![SequenceHeader { first: 0, codec, body: body.clone() }],
+                    tags: Vec::new(),
+                };
                 let mut batch = ReadyBatch {
                     number: first + n,
-                    path,
                     metadata: Some(self.metadata.clone()),
-                    video: Track { header: Some(self.video_header.clone()), tags: Vec::new() },
-                    audio: Track { header: Some(self.audio_header.clone()), tags: Vec::new() },
+                    video: track(Codec::H264, &self.video_header),
+                    audio: track(Codec::Aac, &self.audio_header),
                     start_ms: at_ms + from,
                     end_ms: at_ms + to,
                 };
@@ -118,12 +126,14 @@ fn write_batch<'a>(batch: &mut ReadyBatch, packets: impl Iterator<Item = &'a Pac
     let mut file = FileHeader { audio: true, video: true }.to_bytes().to_vec();
     for packet in packets {
         let dts_ms = at_ms + packet.dts_ms;
-        let (offset, len) = ((file.len() + TAG_HEADER_LEN) as u64, packet.body.len() as u32);
+        // The sample without the head of its body.
+        let head = if packet.kind == TagKind::Audio { 2 } else { 5 };
+        let (offset, len) = ((file.len() + TAG_HEADER_LEN + head) as u64, (packet.body.len() - head) as u32);
         write_tag(&mut file, packet.kind, dts_ms as u32, &packet.body).expect("a tag");
         let track = if packet.kind == TagKind::Audio { &mut batch.audio } else { &mut batch.video };
-        track.tags.push(Tag { offset, len, dts_ms, key: packet.key });
+        track.tags.push(Tag { offset, len, dts_ms, composition_ms: packet.composition_ms, key: packet.key });
     }
-    std::fs::write(&batch.path, file).expect("a batch on disk");
+    std::fs::write(&batch.video.path, file).expect("a batch on disk");
 }
 
 /// The batches without their video.

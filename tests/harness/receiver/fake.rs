@@ -4,6 +4,7 @@
 mod login;
 mod opening;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,8 @@ pub struct Script {
     pub refuse_connect: bool,
     /// `connect` is refused without this login.
     pub login: Option<Login>,
+    /// FourCCs that the answer to `connect` names; without any it has no such property.
+    pub four_ccs: &'static [&'static str],
     /// `publish` is answered with this code.
     pub refuse_publish: Option<&'static str>,
     /// The connection is closed in response to this command.
@@ -73,6 +76,7 @@ pub const GOOD: Script = Script {
     acks_end: None,
     refuse_connect: false,
     login: None,
+    four_ccs: &[],
     refuse_publish: None,
     close_on: None,
     mute_on: None,
@@ -89,6 +93,8 @@ pub struct Log {
     pub commands: Vec<String>,
     /// `app` and `tcUrl` of connect, and the name that was published.
     pub names: Vec<String>,
+    /// The properties of connect.
+    pub properties: Vec<String>,
     /// Media packets and sequence headers that the session received.
     pub recording: Recording,
     /// When each media message arrived.
@@ -237,6 +243,7 @@ impl Session {
             "connect" => {
                 let mut app = String::new();
                 if let Amf0Value::Object(fields) = object {
+                    self.log(|log| log.properties = fields.keys().cloned().collect());
                     for field in ["tcUrl", "app"] {
                         app = fields.get(field).cloned().and_then(Amf0Value::get_string).expect("a text");
                         let text = app.clone();
@@ -285,7 +292,12 @@ impl Session {
     fn status(&mut self, name: &str, transaction: f64, level: &str, code: &str, description: &str, stream: u32) {
         let fields = [("level", level), ("code", code), ("description", description)];
         let fields = fields.map(|(name, text)| (name.to_owned(), Amf0Value::Utf8String(text.to_owned())));
-        self.reply(name, transaction, vec![Amf0Value::Object(fields.into_iter().collect())], stream);
+        let mut fields: HashMap<_, _> = fields.into_iter().collect();
+        if name == "_result" && !self.script.four_ccs.is_empty() {
+            let names = self.script.four_ccs.iter().map(|name| Amf0Value::Utf8String((*name).to_owned()));
+            fields.insert("fourCcList".to_owned(), Amf0Value::StrictArray(names.collect()));
+        }
+        self.reply(name, transaction, vec![Amf0Value::Object(fields)], stream);
     }
 
     fn reply(&mut self, name: &str, transaction: f64, additional_arguments: Vec<Amf0Value>, stream: u32) {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use outboard::media::flv::body::{AudioFacts, PacketType, VideoFacts};
+use outboard::media::flv::head::Head;
 use outboard::media::flv::{TagKind, TagReader};
 use outboard::pipeline::air::spool::ReadyBatch;
 use sha2::{Digest, Sha256};
@@ -27,8 +28,42 @@ pub struct Recording {
     pub packets: Vec<ReceivedPacket>,
     /// Sequence headers, in order.
     pub headers: Vec<(TagKind, Vec<u8>)>,
+    /// For each header how many media packets were before it.
+    pub headers_at: Vec<usize>,
     /// Number of script tags.
     pub scripts: usize,
+    /// Video bodies in the extended form of enhanced RTMP, in order, also sequence headers.
+    pub extended: Vec<Extended>,
+}
+
+/// A video body in the extended form (Enhanced RTMP v1, "Extended VideoTagHeader"), read without the host's code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extended {
+    /// Decoding time in milliseconds.
+    pub dts_ms: u64,
+    /// The codec.
+    pub four_cc: String,
+    /// Whether decoding can start there.
+    pub key: bool,
+    /// PacketType: 0 is a sequence header, 1 and 3 are pictures.
+    pub packet: u8,
+    /// Presentation minus decoding time in milliseconds.
+    pub composition_ms: i32,
+    /// What is behind the head.
+    pub payload: Vec<u8>,
+}
+
+impl Extended {
+    fn parse(dts_ms: u64, body: &[u8]) -> Self {
+        let (first, rest) = body.split_first().expect("a body");
+        let (four_cc, rest) = rest.split_at(4);
+        let (four_cc, packet) = (String::from_utf8_lossy(four_cc).into_owned(), first & 0xf);
+        let with_time = four_cc == "hvc1" && packet == 1;
+        let (time, payload) = rest.split_at(if with_time { 3 } else { 0 });
+        let composition_ms = time.first_chunk().map_or(0, |[a, b, c]| i32::from_be_bytes([*a, *b, *c, 0]) >> 8);
+        let key = first >> 4 & 7 == 1;
+        Self { dts_ms, four_cc, key, packet, composition_ms, payload: payload.to_vec() }
+    }
 }
 
 impl Recording {
@@ -39,6 +74,10 @@ impl Recording {
                 self.scripts += 1;
                 return;
             }
+            TagKind::Video if body.first().is_some_and(|first| first & 0x80 != 0) => {
+                self.extended.push(Extended::parse(timestamp_ms, body));
+                return;
+            }
             TagKind::Video => {
                 let facts = VideoFacts::parse(body).expect("a plain video body");
                 (facts.packet, facts.is_key_picture())
@@ -47,6 +86,7 @@ impl Recording {
         };
         if packet == PacketType::SequenceHeader {
             self.headers.push((kind, body.to_vec()));
+            self.headers_at.push(self.packets.len());
         } else if packet == PacketType::Media {
             self.packets.push(ReceivedPacket { kind, dts_ms: timestamp_ms, digest: digest(body), key });
         }
@@ -69,13 +109,16 @@ impl Recording {
 pub fn spooled(batches: &[ReadyBatch]) -> Vec<ReceivedPacket> {
     let mut all = Vec::new();
     for batch in batches {
-        let bytes = std::fs::read(&batch.path).expect("the batch's file");
         for (kind, track) in [(TagKind::Video, &batch.video), (TagKind::Audio, &batch.audio)] {
-            all.extend(track.tags.iter().map(|tag| ReceivedPacket {
-                kind,
-                dts_ms: tag.dts_ms,
-                digest: digest(&bytes[tag.offset as usize..][..tag.len as usize]),
-                key: tag.key,
+            if track.tags.is_empty() {
+                continue;
+            }
+            let bytes = std::fs::read(&track.path).expect("the track's file");
+            all.extend(track.tags.iter().enumerate().map(|(index, tag)| {
+                let (_, header) = track.header_of(index).expect("a header");
+                let head = Head::of(header.codec, tag.key, tag.composition_ms).expect("a codec that goes on air");
+                let sample = &bytes[tag.offset as usize..][..tag.len as usize];
+                ReceivedPacket { kind, dts_ms: tag.dts_ms, digest: digest(&[&head[..], sample].concat()), key: tag.key }
             }));
         }
     }
@@ -102,7 +145,8 @@ pub fn assert_same(got: &[ReceivedPacket], want: &[ReceivedPacket]) {
 pub fn key_picture(kind: TagKind, body: &[u8]) -> Option<[u8; 8]> {
     /// Kind of frame and codec, kind of packet, composition time.
     const HEADER_BYTES: usize = 5;
-    let facts = (kind == TagKind::Video).then(|| VideoFacts::parse(body).expect("a plain video body"))?;
+    let plain = kind == TagKind::Video && body.first().is_some_and(|first| first & 0x80 == 0);
+    let facts = plain.then(|| VideoFacts::parse(body).expect("a plain video body"))?;
     let media = facts.packet == PacketType::Media && facts.is_key_picture();
     media.then(|| digest(&body[HEADER_BYTES..]))
 }

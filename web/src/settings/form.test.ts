@@ -8,6 +8,8 @@ const THERE: SettingsFactsFragment = {
     backupUrl: null,
     maxBandwidth: 5_000_000,
     resolution: null,
+    audio: { pid: null, language: "de", codec: null, name: null },
+    program: null,
     whenEnded: null,
     catchUp: null,
     liveEdge: null,
@@ -34,7 +36,7 @@ const THERE: SettingsFactsFragment = {
     framing: { component: "sha256:f1", settings: null, onFailure: null, autoSwap: false, pinned: false },
     remuxPlanning: { component: null, settings: null, onFailure: null, autoSwap: false, pinned: false },
   },
-  keep: { batches: 30, maxAgeSeconds: 7200, maxBytes: null },
+  keep: { batches: 30, maxAgeSeconds: 7200, maxBytes: null, output: false },
 };
 const before = toForm(THERE);
 const change = (more: Partial<SettingsForm>) => toInput({ ...structuredClone(before), ...more }, before);
@@ -60,11 +62,22 @@ describe("a change", () => {
     expect(change({ processorUrl: "" })).toEqual({ processor: null });
   });
 
+  it("sends a choice of audio as a whole, and none where all of it was emptied", () => {
+    expect(change({ audioPid: "257" })).toEqual({
+      source: { audio: { pid: 257, language: "de", codec: null, name: null } },
+    });
+    expect(change({ audioLanguage: " " })).toEqual({ source: { audio: null } });
+    expect(change({ program: "2" })).toEqual({ source: { program: 2 } });
+  });
+
   it("sends what is kept as a whole, in the server's units", () => {
     expect(change({ keepHours: "0.5", keepGigabytes: "1.5" })).toEqual({
-      keep: { batches: 30, maxAgeSeconds: 1800, maxBytes: 1_500_000_000 },
+      keep: { batches: 30, maxAgeSeconds: 1800, maxBytes: 1_500_000_000, output: false },
     });
-    expect(change({ keepBatches: "" })).toEqual({ keep: { batches: null, maxAgeSeconds: 7200, maxBytes: null } });
+    expect(change({ keepOutput: true })).toEqual({
+      keep: { batches: 30, maxAgeSeconds: 7200, maxBytes: null, output: true },
+    });
+    expect(change({ keepBatches: "" })).toEqual({ keep: { batches: null, maxAgeSeconds: 7200, maxBytes: null, output: false } });
   });
 
   it("names destinations that stay by their id, without their hidden keys", () => {
@@ -134,7 +147,7 @@ describe("a change", () => {
     expect(change({ batchSeconds: "abc", inFlight: "99", holdSeconds: "3" })).toEqual({ holdSeconds: 3 });
     // Retention is sent as a whole: the invalid value as it was.
     expect(change({ keepBatches: "all", keepHours: "1" })).toEqual({
-      keep: { batches: 30, maxAgeSeconds: 3600, maxBytes: null },
+      keep: { batches: 30, maxAgeSeconds: 3600, maxBytes: null, output: false },
     });
   });
 });

@@ -50,6 +50,11 @@ export interface SettingsForm {
   backupUrl: string;
   maxBandwidth: string;
   resolution: string;
+  audioLanguage: string;
+  audioName: string;
+  audioPid: string;
+  audioCodec: string;
+  program: string;
   /** Empty: the default. */
   whenEnded: WhenEnded | "";
   /** Empty: the default. */
@@ -74,6 +79,8 @@ export interface SettingsForm {
   keepBatches: string;
   keepHours: string;
   keepGigabytes: string;
+  /** Whether what was on air is also written as one file per batch. */
+  keepOutput: boolean;
   stages: Record<StageName, StageForm>;
 }
 
@@ -102,6 +109,11 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
     backupUrl: shown(source?.backupUrl),
     maxBandwidth: shown(source?.maxBandwidth),
     resolution: shown(source?.resolution),
+    audioLanguage: shown(source?.audio?.language),
+    audioName: shown(source?.audio?.name),
+    audioPid: shown(source?.audio?.pid),
+    audioCodec: shown(source?.audio?.codec),
+    program: shown(source?.program),
     whenEnded: source?.whenEnded ?? "",
     catchUp: source?.catchUp ?? "",
     liveEdge: shown(source?.liveEdge),
@@ -129,6 +141,7 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
     keepBatches: shown(keep?.batches),
     keepHours: scaled(keep?.maxAgeSeconds, HOUR),
     keepGigabytes: scaled(keep?.maxBytes, GIGABYTE),
+    keepOutput: keep?.output ?? false,
     stages: { batching: stage("batching"), framing: stage("framing"), remuxPlanning: stage("remuxPlanning") },
   };
 }
@@ -141,6 +154,8 @@ function onOrOff(value: boolean | null | undefined): SettingsForm["preRoll"] {
 /** Number fields: their paths, labels, and ranges (host/config/src/lib.rs), in their own units. */
 const NUMBERS = {
   maxBandwidth: { path: "source.maxBandwidth", label: "Highest bit rate", from: 1, whole: true },
+  audioPid: { path: "source.audio.pid", label: "PID of the audio", from: 1, to: 4_294_967_295, whole: true },
+  program: { path: "source.program", label: "Programme", from: 1, to: 65_535, whole: true },
   liveEdge: { path: "source.liveEdge", label: "Segments behind live", from: 1, to: 1000, whole: true },
   inFlight: { path: "processor.inFlight", label: "Fragments in flight", from: 1, to: 16, whole: true },
   batchSeconds: { path: "batchSeconds", label: "Batch length in seconds", from: 2, to: 120, whole: true },
@@ -180,11 +195,23 @@ export function toInput(typed: SettingsForm, before: SettingsForm): PipelineSett
     return value === null ? null : Number(value) * by;
   };
   const differs = (field: keyof SettingsForm) => JSON.stringify(now[field]) !== JSON.stringify(before[field]);
+  // A choice of audio is replaced as a whole.
+  const audio = {
+    pid: number("audioPid"),
+    language: text("audioLanguage"),
+    codec: text("audioCodec"),
+    name: text("audioName"),
+  };
+  const chooses = Object.values(audio).some((value) => value !== null);
   const source = {
     ...(changed("sourceUrl") && { url: text("sourceUrl") ?? "" }),
     ...(changed("backupUrl") && { backupUrl: text("backupUrl") }),
     ...(changed("maxBandwidth") && { maxBandwidth: number("maxBandwidth") }),
     ...(changed("resolution") && { resolution: text("resolution") }),
+    ...((["audioPid", "audioLanguage", "audioCodec", "audioName"] as const).some(changed) && {
+      audio: chooses ? audio : null,
+    }),
+    ...(changed("program") && { program: number("program") }),
     ...(changed("whenEnded") && { whenEnded: now.whenEnded || null }),
     ...(changed("catchUp") && { catchUp: now.catchUp || null }),
     ...(changed("liveEdge") && { liveEdge: number("liveEdge") }),
@@ -201,7 +228,7 @@ export function toInput(typed: SettingsForm, before: SettingsForm): PipelineSett
   };
   const stages = STAGE_NAMES.filter((name) => JSON.stringify(now.stages[name]) !== JSON.stringify(before.stages[name]));
   const gone = text("processorUrl") === null && before.processorUrl !== "";
-  const keeps = (["keepBatches", "keepHours", "keepGigabytes"] as const).some(changed);
+  const keeps = (["keepBatches", "keepHours", "keepGigabytes", "keepOutput"] as const).some(changed);
   return {
     ...(Object.keys(source).length > 0 && { source }),
     ...(gone
@@ -217,6 +244,7 @@ export function toInput(typed: SettingsForm, before: SettingsForm): PipelineSett
         batches: number("keepBatches"),
         maxAgeSeconds: rounded(number("keepHours", HOUR)),
         maxBytes: rounded(number("keepGigabytes", GIGABYTE)),
+        output: now.keepOutput,
       },
     }),
   };

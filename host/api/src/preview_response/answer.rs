@@ -1,4 +1,4 @@
-//! HTTP responses. tower-http handles byte ranges, conditional requests and HEAD.
+//! HTTP responses. Of files tower-http handles byte ranges, conditional requests and HEAD.
 
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -31,6 +31,13 @@ pub(super) async fn playlist(shown: Preview, request: &Parts) -> Response {
 }
 
 pub(super) async fn media(files: StreamFiles, batch: u64, media: Media, request: &Parts) -> Response {
+    if media == Media::Output {
+        let found = tokio::task::spawn_blocking(move || preview::output(&files, batch)).await;
+        return match found {
+            Ok(Some((output, written))) => for_one(super::output::answer(output, written, request)),
+            _ => StatusCode::NOT_FOUND.into_response(),
+        };
+    }
     let found = tokio::task::spawn_blocking(move || preview::find(&files, batch, media)).await;
     let Ok(Some((path, kind))) = found else { return StatusCode::NOT_FOUND.into_response() };
     let mut asked = Request::new(Body::empty());
@@ -46,6 +53,12 @@ pub(super) async fn media(files: StreamFiles, batch: u64, media: Media, request:
     if headers.contains_key(header::CONTENT_TYPE) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     }
+    for_one(answer)
+}
+
+/// Media of a tenant.
+fn for_one(mut answer: Response) -> Response {
+    let headers = answer.headers_mut();
     headers.insert(header::CACHE_CONTROL, FOR_ONE);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     answer

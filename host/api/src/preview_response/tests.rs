@@ -9,9 +9,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use tempfile::TempDir;
 
 use super::*;
-use outboard_control::preview::{Aired, Empty, Media, playlist};
-use outboard_media::fmp4::head::{Head, Place, build};
-use outboard_media::fmp4::{VIDEO, init};
+use outboard_control::preview::{Aired, Empty, Media, output, playlist};
+use outboard_egress::spool::{ReadyBatch, SequenceHeader, Tag, Track};
+use outboard_media::demux::Codec;
+use outboard_media::fmp4::head::{Head, Place};
+use outboard_pipeline::remux::index::{AirIndex, Form};
+use outboard_pipeline::remux::output::kept;
 use outboard_pipeline::remux::testing::{Line, Media as Source, PICTURE, SOUND};
 use outboard_store::files::Storage;
 use outboard_store::files::{StreamFiles, names};
@@ -28,13 +31,27 @@ fn case() -> Case {
 }
 
 impl Case {
-    /// Writes a batch of fragments of 2 s.
+    /// Writes a batch of fragments of 2 s, each of a key frame of 100 bytes. `discontinuity` is also in its configuration.
     fn output(&self, number: u64, sequence: u64, discontinuity: u64, fragments: usize) {
-        let place = Place { sequence, discontinuity, start_ms: sequence * 2000 };
-        let list = vec![(100, 2000, true); fragments];
-        let mut bytes = build(&init(None, None), place, VIDEO, &list);
-        bytes.extend(vec![0; 100 * fragments]);
-        std::fs::write(self.files.make_batch(number).unwrap().join(names::OUTPUT), bytes).unwrap();
+        let dir = self.files.make_batch(number).unwrap();
+        let start_ms = sequence * 2000;
+        let tag = |n: u64| Tag { offset: n * 100, len: 100, dts_ms: start_ms + n * 2000, composition_ms: 0, key: true };
+        let body = bytes::Bytes::from(vec![0x17, 0, 0, 0, 0, discontinuity as u8]);
+        let video = Track {
+            path: dir.join(names::VIDEO),
+            headers: vec![SequenceHeader { first: 0, codec: Codec::H264, body }],
+            tags: (0..fragments as u64).map(tag).collect(),
+        };
+        std::fs::write(&video.path, vec![0; 100 * fragments]).unwrap();
+        let end_ms = start_ms + fragments as u64 * 2000;
+        let audio = Track::default();
+        let ready = ReadyBatch { number, metadata: None, video, audio, start_ms, end_ms };
+        let place = Some(Place { sequence, discontinuity, start_ms });
+        AirIndex { ready, form: Form::default(), place }.write(&dir).unwrap();
+    }
+
+    fn head(&self, number: u64) -> Head {
+        output(&self.files, number).unwrap().0.head().clone()
     }
 
     fn preview(&self, numbers: impl IntoIterator<Item = u64>) -> Preview {
@@ -80,15 +97,15 @@ fn every_fragment_is_a_segment_by_its_byte_range() {
     case.output(4, 10, 1, 2);
     case.output(5, 12, 1, 1);
     let text = playlist(&case.preview([4, 5])).unwrap();
-    let first = Head::read(&case.files.batch(4).join(names::OUTPUT)).unwrap().unwrap();
-    let at = first.fragments[0].offset;
+    let (first, last) = (case.head(4), case.head(5));
     assert_eq!(lines(&text, "#EXT-X-MEDIA-SEQUENCE:"), ["10"]);
     assert_eq!(lines(&text, "#EXT-X-DISCONTINUITY-SEQUENCE:"), ["1"]);
     assert_eq!(lines(&text, "#EXT-X-TARGETDURATION:"), ["2"]);
     assert_eq!(lines(&text, "#EXTINF:"), ["2.000,"; 3]);
-    let last = Head::read(&case.files.batch(5).join(names::OUTPUT)).unwrap().unwrap().fragments[0].offset;
-    let ranges = [format!("100@{at}"), format!("100@{}", at + 100), format!("100@{last}")];
-    assert_eq!(lines(&text, "#EXT-X-BYTERANGE:"), ranges);
+    let fragments = first.fragments.iter().chain(&last.fragments);
+    let ranges: Vec<_> = fragments.map(|fragment| format!("{}@{}", fragment.bytes, fragment.offset)).collect();
+    assert_eq!((lines(&text, "#EXT-X-BYTERANGE:"), ranges.len()), (ranges.iter().map(String::as_str).collect(), 3));
+    assert!(first.fragments.iter().all(|fragment| fragment.bytes > 100), "a header and its data");
     let map = |number| format!("URI=\"batch/{number}/output.mp4\",BYTERANGE=\"{}@0\"", first.init);
     assert_eq!(lines(&text, "#EXT-X-MAP:"), [map(4)]);
     case.output(5, 12, 2, 1);
@@ -156,10 +173,10 @@ fn only_files_that_are_there_are_named() {
     case.output(5, 8, 0, 2);
     let text = playlist(&case.preview(0..=5)).unwrap();
     assert_eq!((lines(&text, "#EXTINF:").len(), lines(&text, "#EXT-X-MEDIA-SEQUENCE:")), (10, vec!["0"]));
-    std::fs::remove_file(case.files.batch(2).join(names::OUTPUT)).unwrap();
+    std::fs::remove_file(case.files.batch(2).join(names::AIR_INDEX)).unwrap();
     let text = playlist(&case.preview(0..=5)).unwrap();
     assert_eq!(lines(&text, "#EXT-X-MEDIA-SEQUENCE:"), ["6"], "what lies before a hole is not shown");
-    std::fs::write(case.files.batch(5).join(names::OUTPUT), b"half a file").unwrap();
+    std::fs::write(case.files.batch(5).join(names::VIDEO), [0; 199]).unwrap();
     assert_eq!(lines(&playlist(&case.preview(0..=5)).unwrap(), "batch/"), ["3/output.mp4"; 2]);
 }
 
@@ -232,6 +249,61 @@ async fn kept_media_is_served_with_its_type_and_in_ranges() {
     for missing in ["batch/3/output", "batch/4/original", "batch/3/packets.txt", "index.m3u8", "batch/3/..%2fx"] {
         assert_eq!(get(&format!("{url}/{missing}"), &[]).await.0, StatusCode::NOT_FOUND, "{missing}");
     }
+}
+
+/// The output is no file: its bytes are those that the file would have, in any range.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_is_served_in_ranges_without_its_file() {
+    let media = Source::ts(&format!("{PICTURE}{SOUND}"));
+    let case = case();
+    let mut line = Line::new(case.files.clone());
+    line.batch(&media.segments, false).await;
+    let dir = case.files.batch(0);
+    assert!(!dir.join(names::OUTPUT).exists());
+    let url = format!("{}/batch/0/output.mp4", serve_on_loopback(case.preview([0])).await);
+    let (status, headers, whole) = get(&url, &[]).await;
+    assert_eq!((status, headers[header::CONTENT_TYPE].to_str().unwrap()), (StatusCode::OK, "video/mp4"));
+    assert_eq!(headers[header::CONTENT_LENGTH].to_str().unwrap(), whole.len().to_string());
+    assert_eq!(headers[header::ACCEPT_RANGES], "bytes");
+    assert_eq!(headers[header::CACHE_CONTROL], "private, no-cache");
+    assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+    kept::write(&dir).unwrap();
+    assert!(whole == std::fs::read(dir.join(names::OUTPUT)).unwrap(), "byte for byte");
+    let end = whole.len();
+    for (range, from, to) in [
+        ("bytes=0-0".to_owned(), 0, 1),
+        ("bytes=100-300000".to_owned(), 100, 300_001.min(end)),
+        (format!("bytes={}-", end - 5), end - 5, end),
+        ("bytes=-1000".to_owned(), end - 1000, end),
+        (format!("bytes=7-{}", end * 2), 7, end),
+    ] {
+        let (status, headers, body) = get(&url, &[(header::RANGE, &range)]).await;
+        assert_eq!(status, StatusCode::PARTIAL_CONTENT, "{range}");
+        assert!(body == whole[from..to], "{range}");
+        let told = format!("bytes {from}-{}/{end}", to - 1);
+        assert_eq!(headers[header::CONTENT_RANGE].to_str().unwrap(), told);
+    }
+    for range in [format!("bytes={end}-"), "bytes=4-2".to_owned(), "bytes=0-1,5-9".to_owned(), "x".to_owned()] {
+        let (status, headers, body) = get(&url, &[(header::RANGE, &range)]).await;
+        assert_eq!((status, body.len()), (StatusCode::RANGE_NOT_SATISFIABLE, 0), "{range}");
+        assert_eq!(headers[header::CONTENT_RANGE].to_str().unwrap(), format!("bytes */{end}"));
+    }
+    let written = headers[header::LAST_MODIFIED].to_str().unwrap();
+    let (old, part) = ("Sun, 06 Nov 1994 08:49:37 GMT", || (header::RANGE, "bytes=0-9"));
+    assert_eq!(get(&url, &[(header::IF_MODIFIED_SINCE, written)]).await.0, StatusCode::NOT_MODIFIED);
+    assert_eq!(get(&url, &[(header::IF_MODIFIED_SINCE, old)]).await.0, StatusCode::OK);
+    assert_eq!(get(&url, &[(header::IF_UNMODIFIED_SINCE, old)]).await.0, StatusCode::PRECONDITION_FAILED);
+    assert_eq!(get(&url, &[part(), (header::IF_RANGE, written)]).await.0, StatusCode::PARTIAL_CONTENT);
+    assert_eq!(get(&url, &[part(), (header::IF_RANGE, old)]).await.0, StatusCode::OK, "it begins anew");
+    assert_eq!(get(&url, &[part(), (header::IF_RANGE, "\"tag\"")]).await.0, StatusCode::OK);
+    let head = reqwest::Client::new().head(&url).send().await.unwrap();
+    assert_eq!(
+        (head.status(), head.headers()[header::CONTENT_LENGTH].to_str().unwrap()),
+        (StatusCode::OK, &*end.to_string())
+    );
+    // Files that were removed are no answer.
+    std::fs::remove_file(dir.join(names::VIDEO)).unwrap();
+    assert_eq!(get(&url, &[]).await.0, StatusCode::NOT_FOUND);
 }
 
 fn player(arguments: &[&str], url: &str) -> String {

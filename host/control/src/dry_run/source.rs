@@ -1,17 +1,18 @@
-//! The source: its playlists, and one segment on its whole way to the demuxed files.
+//! The source: its playlists, and its first segments on their whole way to the demuxed files.
 
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Check, Fault, Finding, check};
-use crate::limits::{DRY_RUN_MEDIA_LIMIT, DRY_RUN_MEDIA_LIMIT_MAX, DRY_RUN_PLAYLIST_LIMIT, DRY_RUN_TRIES};
+use super::media::{Fetched, Media};
+use super::{Check, Fault, Finding, check, media};
+use crate::limits::{
+    DRY_RUN_MEDIA_LIMIT, DRY_RUN_MEDIA_LIMIT_MAX, DRY_RUN_PLAYLIST_LIMIT, DRY_RUN_SEGMENTS, DRY_RUN_TRIES,
+};
 use outboard_base::room::Room;
 use outboard_hls::{SourceConfig, SourceEvent, SourceReport};
-use outboard_media::facts::{BatchFacts, TrackFacts};
-use outboard_media::segment::Segment;
-use outboard_pipeline::demux::{self, Splitter};
+use outboard_pipeline::demux::Splitter;
 use outboard_pipeline::limits::SOURCE_EVENTS_WAITING;
 use outboard_pipeline::load::source_config;
 use outboard_pipeline::settings::PipelineConfig;
@@ -23,17 +24,8 @@ pub(super) struct SourceFindings {
     pub(super) checks: Vec<Check>,
     /// What its playlists say; `None`: they could not be had.
     pub(super) report: Option<SourceReport>,
-    /// What a segment holds; `None`: none came, or it cannot go on air.
+    /// What its segments have; `None`: none came, or they cannot go on air.
     pub(super) media: Option<Media>,
-}
-
-/// What a segment holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Media {
-    /// The whole segment over its length.
-    pub(super) bits_per_second: u64,
-    /// The sound alone; 0: there is none.
-    pub(super) audio_bits_per_second: u64,
 }
 
 pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) -> SourceFindings {
@@ -50,7 +42,7 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
     settings.bounds.playlist.tries = DRY_RUN_TRIES;
     settings.bounds.segment.tries = DRY_RUN_TRIES;
     settings.bounds.key.tries = DRY_RUN_TRIES;
-    // One segment is enough.
+    // Few segments are enough.
     (settings.bounds.in_flight, settings.bounds.ahead_live, settings.bounds.ahead_vod) = (1, 1, 1);
 
     let alone = SourceConfig { backup_url: None, ..settings.clone() };
@@ -71,13 +63,11 @@ pub(super) async fn look(host: &Host, owner: &Owner, config: &PipelineConfig) ->
     let patience = limit.mul_f64(0.9);
     let (mut media, slots) = (None, host.queue().tenant(&owner.tenant, owner.ffmpeg_processes));
     let seen = async {
-        let segment = Box::pin(first_segment(settings, patience)).await?;
-        let facts = Box::pin(Splitter::new(slots).split(std::slice::from_ref(&segment), dir.path())).await;
-        let facts = facts.map_err(|error| Fault::new(&error, error.may_pass()))?;
-        demux::check_sound(Some(&report.started), &facts).map_err(Fault::lasting)?;
-        let rates = Media::of(&segment, &facts);
-        media = Some(rates);
-        Ok(describe(&segment, &facts, rates, config))
+        let fetched = Box::pin(first_segments(settings, &report, patience)).await?;
+        let (found, finding) =
+            Box::pin(media::look(fetched, &report, config, Splitter::new(slots), dir.path())).await?;
+        media = Some(found);
+        Ok(finding)
     };
     checks.push(check("source", limit, seen).await);
     SourceFindings { checks, report: Some(report), media }
@@ -124,33 +114,48 @@ fn tell(report: &SourceReport) -> Finding {
         .fact("encrypted", report.encrypted)
 }
 
-/// Runs the source until its first segment is on disk; gives up after `patience`, and at once where none can be had for a
-/// reason that stays, such as the network policy.
-async fn first_segment(settings: SourceConfig, patience: Duration) -> Result<Segment, Fault> {
-    let give_up = tokio::time::Instant::now() + patience;
+/// Runs the source until its first segments are on disk; gives up after `patience`, and at once where none can be had for a
+/// reason that stays, such as the network policy. For those after the first one it waits half as long.
+async fn first_segments(settings: SourceConfig, report: &SourceReport, patience: Duration) -> Result<Fetched, Fault> {
+    let began = tokio::time::Instant::now();
     let (events, mut received) = mpsc::channel(SOURCE_EVENTS_WAITING);
     let running = Box::pin(outboard_hls::run(settings, None, events, CancellationToken::new()));
     let first = async {
         let (mut lost, mut why) = (0, None);
-        let mut late = false;
-        while let Some(event) = tokio::time::timeout_at(give_up, received.recv()).await.unwrap_or_else(|_| {
-            late = true;
-            None
-        }) {
+        let (mut late, mut fetched) = (false, Fetched::default());
+        loop {
+            let patience = if fetched.segments.is_empty() { patience } else { patience / 2 };
+            let event = tokio::time::timeout_at(began + patience, received.recv()).await.unwrap_or_else(|_| {
+                late = true;
+                None
+            });
             match event {
-                SourceEvent::Segment(segment) => return Ok(*segment),
-                SourceEvent::Gap(gap) => {
+                Some(SourceEvent::Segment(segment)) => {
+                    fetched.segments.push(*segment);
+                    if fetched.segments.len() >= DRY_RUN_SEGMENTS {
+                        break;
+                    }
+                }
+                Some(SourceEvent::Gap(gap)) => {
                     lost += gap.segments;
                     let stays = !gap.reason.may_pass();
+                    fetched.warnings.push(gap.to_string());
                     why = Some(gap.reason);
                     // One may be odd; of the next, none is better.
                     if stays && lost > 1 {
                         break;
                     }
                 }
-                SourceEvent::Ended => break,
-                _ => {}
+                // What the playlists tell is told with them.
+                Some(SourceEvent::Warning(warning)) if !report.warnings.contains(&warning) => {
+                    fetched.warnings.push(warning)
+                }
+                Some(SourceEvent::Ended) | None => break,
+                Some(_) => {}
             }
+        }
+        if !fetched.segments.is_empty() {
+            return Ok(fetched);
         }
         Err(match why {
             Some(why) => Fault::new(
@@ -172,57 +177,4 @@ async fn first_segment(settings: SourceConfig, patience: Duration) -> Result<Seg
             Ok(()) => first.await,
         },
     }
-}
-
-impl Media {
-    fn of(segment: &Segment, facts: &BatchFacts) -> Self {
-        let seconds = seconds(segment, facts);
-        let rate = |bytes: u64| (bytes as f64 * 8.0 / seconds) as u64;
-        let parts = std::iter::once(&segment.main).chain(&segment.audio);
-        let audio = facts.audio.iter().flat_map(|track| &track.packets);
-        Self {
-            bits_per_second: rate(parts.map(|part| part.bytes).sum()),
-            audio_bits_per_second: rate(audio.map(|packet| u64::from(packet.size)).sum()),
-        }
-    }
-}
-
-/// The length of the media; of what has none, the one that the playlist tells.
-fn seconds(segment: &Segment, facts: &BatchFacts) -> f64 {
-    let media = Duration::from_micros(facts.duration_us());
-    let length = if media.is_zero() { segment.duration } else { media };
-    length.as_secs_f64().max(0.001)
-}
-
-fn describe(segment: &Segment, facts: &BatchFacts, rates: Media, config: &PipelineConfig) -> Finding {
-    let length = seconds(segment, facts);
-    let frames = |track: &TrackFacts| (track.packets.len() as f64 / length * 100.0).round() / 100.0;
-    let video = facts.video.as_ref().map(|track| {
-        let (width, height) = track.dimensions;
-        let frames = frames(track);
-        let words = format!("{} {width}x{height} at {frames} frames per second", track.codec);
-        (
-            words,
-            serde_json::json!({ "codec": track.codec, "width": width, "height": height, "framesPerSecond": frames }),
-        )
-    });
-    let audio = facts.audio.as_ref().map(|track| {
-        let words = format!("{} with {} Hz and {} channels", track.codec, track.sample_rate, track.channels);
-        let facts = serde_json::json!({
-            "codec": track.codec, "sampleRateHz": track.sample_rate, "channels": track.channels,
-            "bitsPerSecond": rates.audio_bits_per_second,
-        });
-        (words, facts)
-    });
-    let tracks: Vec<&str> = video.iter().chain(&audio).map(|(words, _)| words.as_str()).collect();
-    let message = format!("a segment was fetched and can go on air unchanged: {}", tracks.join(", "));
-    let silent = config.processor.is_some() && audio.is_none();
-    Finding::new(message)
-        .warn(silent.then_some("it has no audio for the processor"))
-        .fact("container", segment.main.container)
-        .fact("bytes", segment.main.bytes)
-        .fact("seconds", length)
-        .fact("bitsPerSecond", rates.bits_per_second)
-        .fact("video", video.map(|(_, facts)| facts))
-        .fact("audio", audio.map(|(_, facts)| facts))
 }

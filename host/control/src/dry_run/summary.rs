@@ -1,7 +1,7 @@
 //! What would happen, in plain words.
 
 use super::Found;
-use super::source::Media;
+use super::media::Media;
 use outboard_hls::limits::LIVE_EDGE_TARGETS;
 use outboard_pipeline::load::cushion;
 use outboard_pipeline::settings::{Hold, PipelineConfig};
@@ -14,6 +14,7 @@ const UNDER_WAY: u64 = 4;
 
 pub(super) fn write(config: &PipelineConfig, found: &Found) -> Vec<String> {
     let mut lines = vec![source(found)];
+    lines.extend(found.source.media.as_ref().and_then(|media| media.choice.clone()));
     lines.extend(processor(config, found));
     lines.push(delay(config, found));
     lines.push(destinations(found));

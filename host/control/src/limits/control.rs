@@ -62,7 +62,9 @@ pub const DRY_RUNS_PER_TENANT: usize = 2;
 pub const DRY_RUN_TRIES: u32 = 2;
 /// Limit for the playlists of a source.
 pub const DRY_RUN_PLAYLIST_LIMIT: Duration = Duration::from_secs(20);
-/// Limit for fetching and demuxing the first segment; two target durations if that is longer.
+/// Segments that a dry run fetches and demuxes.
+pub const DRY_RUN_SEGMENTS: usize = 2;
+/// Limit for fetching and demuxing the first segments; two target durations if that is longer.
 pub const DRY_RUN_MEDIA_LIMIT: Duration = Duration::from_secs(30);
 /// Maximum of that limit: together with the playlists it must be over before the API stops waiting.
 pub const DRY_RUN_MEDIA_LIMIT_MAX: Duration = Duration::from_secs(55);

@@ -1,6 +1,6 @@
-//! Builds a media playlist (RFC 8216) from batches: each fragment of each `output.fmp4` is a segment, by byte range.
+//! Builds a media playlist (RFC 8216) from batches: each fragment of each batch's output is a segment, by byte range.
 //!
-//! Sequence numbers come from the files, so they stay the same over requests and restarts, and when old batches are
+//! Sequence numbers come from the batches' indexes, so they stay the same over requests and restarts, and when old batches are
 //! removed. The newest part is listed, back to the first gap in the numbers (a missing file).
 
 use std::fmt::Write;
@@ -9,7 +9,6 @@ use std::time::Duration;
 use super::{Aired, Preview};
 use crate::limits::{PREVIEW_FRAGMENTS_MAX, PREVIEW_WINDOW};
 use outboard_media::fmp4::head::{Fragment, Head};
-use outboard_store::files::names;
 
 /// No batch that went on air is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +25,7 @@ struct Shown {
     take: usize,
 }
 
-/// Writes the playlist. Reads the heads of the files: blocks.
+/// Writes the playlist. Reads the batches' indexes: blocks.
 pub fn playlist(preview: &Preview) -> Result<String, Empty> {
     let shown = window(preview);
     let (Some(first), false) = (shown.first(), shown.is_empty()) else { return Err(Empty) };
@@ -73,11 +72,11 @@ fn window(preview: &Preview) -> Vec<Shown> {
     let (mut ms, mut count) = (0, 0);
     let mut shown: Vec<Shown> = Vec::new();
     for batch in preview.batches.iter().rev() {
-        let path = preview.files.batch(batch.number).join(names::OUTPUT);
-        let Ok(Some(head)) = Head::read(&path) else {
-            // A batch that could not be written used no numbers.
+        let Some((output, _)) = super::output(&preview.files, batch.number) else {
+            // A batch whose index could not be written used no numbers.
             continue;
         };
+        let head = output.head().clone();
         let air_ms = preview.air_ms.filter(|_| !batch.done && !preview.ended);
         let mut part = Shown { batch: *batch, take: on_air(&head, air_ms), head, skip: 0 };
         let next = shown.last().map(|newer| newer.head.place.sequence);

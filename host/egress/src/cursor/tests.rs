@@ -1,19 +1,23 @@
 use super::*;
-use crate::spool::{Counts, Track};
+use crate::spool::{Counts, SequenceHeader, Track};
+use outboard_media::demux::Codec;
 
 /// A batch of one second: a video packet each 100 ms with key frames at 0 and 500, an audio packet each 20 ms shifted
 /// by 30 ms, so that the last ones reach over the border.
 fn batch(number: u64) -> ReadyBatch {
     let start = number * 1000;
-    let tag = |dts_ms, key| Tag { offset: 0, len: 1, dts_ms, key };
+    let tag = |dts_ms, key| Tag { offset: 0, len: 1, dts_ms, composition_ms: 0, key };
+    let track = |codec, tags| {
+        let header = SequenceHeader { first: 0, codec, body: "h".into() };
+        Track { path: "x".into(), headers: vec![header], tags }
+    };
     let video = (0..10).map(|n| tag(start + n * 100, n % 5 == 0)).collect();
     let audio = (0..50).map(|n| tag(start + n * 20 + 30, false)).collect();
     ReadyBatch {
         number,
-        path: "x".into(),
         metadata: None,
-        video: Track { header: Some("v".into()), tags: video },
-        audio: Track { header: Some("a".into()), tags: audio },
+        video: track(Codec::H264, video),
+        audio: track(Codec::Aac, audio),
         start_ms: start,
         end_ms: start + 1000,
     }

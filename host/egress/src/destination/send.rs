@@ -16,15 +16,15 @@ use crate::limits::{
 };
 use crate::sink::{Sink, SinkError};
 use outboard_media::flv::TagKind;
+use outboard_media::flv::head::Head;
 
 /// What the receiver of this session has been sent.
 #[derive(Debug, Default)]
 pub(super) struct SessionState {
     /// Whether metadata and the headers of both tracks were sent.
     started: bool,
-    /// The batches whose headers were compared with those sent.
-    header_batch: [Option<u64>; 2],
-    headers: [Option<Bytes>; 2],
+    /// What was sent of the headers of video and of audio.
+    told: [Told; 2],
     metadata: Option<Bytes>,
     /// Air time of the last mark.
     marked_ms: Option<u64>,
@@ -34,6 +34,15 @@ pub(super) struct SessionState {
     broken: bool,
     /// The batch whose file could not be read last: a missing file is reported once.
     unreadable: Option<u64>,
+}
+
+/// What a receiver was sent of the headers of one track.
+#[derive(Debug, Default)]
+struct Told {
+    /// The header that was compared last with what was sent: its batch, and its number in the batch.
+    compared: Option<(u64, usize)>,
+    /// The body that was sent last.
+    body: Option<Bytes>,
 }
 
 /// What follows a round.
@@ -133,39 +142,46 @@ impl Destination {
         line.min(horizon_ms)
     }
 
-    /// Sends metadata and headers that the receiver does not have yet; `false`: this sink cannot accept them.
+    /// Sends metadata and headers that the receiver does not have yet and this packet needs; `false`: this sink cannot
+    /// accept them.
     fn headers(&mut self, sink: &mut Sink, packet: &Packet) -> Result<bool, Failed> {
         let mut kinds = [Some(packet.kind), None];
         if !self.session.started {
             kinds = [Some(TagKind::Video), Some(TagKind::Audio)];
         }
         for kind in kinds.into_iter().flatten() {
-            let slot = usize::from(kind == TagKind::Audio);
             let Some(batch) = self.cursor.batch(kind) else { continue };
-            let Some(seen) = self.session.header_batch.get_mut(slot) else { continue };
-            if seen.replace(batch.number) == Some(batch.number) {
+            let Some(told) = self.session.told.get_mut(usize::from(kind == TagKind::Audio)) else { continue };
+            let Some((number, header)) = batch.track(kind).header_of(self.cursor.index(kind)) else { continue };
+            let compared = Some((batch.number, number));
+            if told.compared == compared {
                 continue;
             }
-            let track = if kind == TagKind::Audio { &batch.audio } else { &batch.video };
             let failed = |error| Failed::Lost(error, Instant::now());
+            let differs = told.body.as_ref() != Some(&header.body);
+            if differs && told.body.is_some() && sink.new_header_needs_new(header.codec) {
+                // A new output begins with a key frame. Until then the pictures have their parameter sets in them.
+                if kind == TagKind::Video && !packet.entry {
+                    continue;
+                }
+                return Ok(false);
+            }
+            if differs && kind == TagKind::Video {
+                sink.check_picture(header.codec).map_err(failed)?;
+            }
             if let Some(metadata) = &batch.metadata
                 && self.session.metadata.as_ref() != Some(metadata)
             {
-                sink.push(TagKind::Script, packet.tag.dts_ms, metadata).map_err(failed)?;
+                sink.push(TagKind::Script, packet.tag.dts_ms, &[metadata]).map_err(failed)?;
                 self.session.metadata = Some(metadata.clone());
                 self.stats.metadata();
             }
-            let Some(sent) = self.session.headers.get_mut(slot) else { continue };
-            if let Some(header) = &track.header
-                && sent.as_ref() != Some(header)
-            {
-                if sent.is_some() && sink.new_header_needs_new() {
-                    return Ok(false);
-                }
-                sink.push(kind, packet.tag.dts_ms, header).map_err(failed)?;
-                *sent = Some(header.clone());
+            if differs {
+                sink.push(kind, packet.tag.dts_ms, &[&header.body]).map_err(failed)?;
+                told.body = Some(header.body.clone());
                 self.stats.header();
             }
+            told.compared = compared;
         }
         self.session.started = true;
         Ok(true)
@@ -192,24 +208,31 @@ impl Destination {
             return Ok(());
         }
         self.session.broken &= !key;
-        match self.bodies.get(&packet) {
+        match self.head(&packet).zip(self.bodies.get(&packet)) {
             Some(_) if self.session.broken && packet.kind == TagKind::Video => {
                 self.cursor.advance(packet.kind);
                 self.passed_over(&packet).await;
             }
-            Some(body) => {
-                sink.push(packet.kind, packet.tag.dts_ms, body).map_err(failed)?;
+            Some((head, sample)) => {
+                sink.push(packet.kind, packet.tag.dts_ms, &[&head, sample]).map_err(failed)?;
                 let late_ms = (AIR_LATE_AFTER.as_secs_f64() * self.clock.speed() * 1000.0) as u64;
                 self.stats.pushed(&packet, now_ms.saturating_sub(packet.tag.dts_ms) > late_ms);
                 self.cursor.advance(packet.kind);
             }
-            // An empty body at the end of a file: there is nothing to send.
+            // An empty sample at the end of a file, or one of a codec that has no form: there is nothing to send.
             None => {
                 self.cursor.advance(packet.kind);
                 self.passed_over(&packet).await;
             }
         }
         Ok(())
+    }
+
+    /// The bytes before the sample of a packet.
+    fn head(&self, packet: &Packet) -> Option<Head> {
+        let track = self.cursor.batch(packet.kind)?.track(packet.kind);
+        let (_, header) = track.header_of(packet.at.tag as usize)?;
+        Head::of(header.codec, packet.tag.key, packet.tag.composition_ms)
     }
 
     /// Records the position before the packet is sent; everything before it is written first.

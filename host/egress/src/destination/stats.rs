@@ -397,7 +397,7 @@ mod tests {
         let packet = |index: u32| Packet {
             kind: TagKind::Video,
             at: TrackPosition { batch: 0, tag: index },
-            tag: Tag { offset: 0, len: 1, dts_ms: 0, key: false },
+            tag: Tag { offset: 0, len: 1, dts_ms: 0, composition_ms: 0, key: false },
             index: u64::from(index),
             end_ms: u64::from(index) * 40 + 40,
             entry: false,

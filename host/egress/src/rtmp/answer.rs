@@ -72,6 +72,16 @@ pub enum RtmpError {
         /// The reason, in our words or the server's.
         reason: String,
     },
+    /// The pictures are in a codec that the server may not know. Probably permanent: retried rarely.
+    #[error(
+        "the source's picture is {codec}, and {why}; expected H.264, a server that takes {codec} (for HEVC, SRS 6.0.42 or newer), or enhancedRtmp: always"
+    )]
+    Picture {
+        /// The codec's name for people.
+        codec: &'static str,
+        /// Why they are not sent.
+        why: String,
+    },
     /// The server answered a command with an error.
     #[error("the server refused {command}: {code} {description}")]
     Refused {
@@ -100,7 +110,7 @@ impl RtmpError {
             Self::Io { .. } | Self::Closed { .. } | Self::Timeout { .. } | Self::Busy { .. } => true,
             Self::Handshake(error) => error.may_pass(),
             Self::Chunk(_) | Self::Refused { .. } => false,
-            Self::LoginMissing { .. } | Self::LoginRefused { .. } => false,
+            Self::LoginMissing { .. } | Self::LoginRefused { .. } | Self::Picture { .. } => false,
         }
     }
 
@@ -123,7 +133,7 @@ impl RtmpError {
 
     /// Whether a person has to change something, here or at the server, before another attempt can succeed.
     pub(crate) fn wants_a_person(&self) -> bool {
-        matches!(self, Self::LoginMissing { .. } | Self::LoginRefused { .. })
+        matches!(self, Self::LoginMissing { .. } | Self::LoginRefused { .. } | Self::Picture { .. })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The outgoing chunk layer: splits messages into chunks and appends them to a buffer that is written as a whole.
 //!
-//! In: message bodies with 32-bit millisecond timestamps that may wrap. Out: chunk bytes. Only three of the four header
+//! In: message bodies in pieces, with 32-bit millisecond timestamps that may wrap. Out: chunk bytes. Only three of the four header
 //! types are used: full (type 0), delta (type 1) and continuation (type 3). Servers interpret type 3 at the start of a
 //! message differently, and type 2 saves only four bytes. Allocates only the buffer.
 //!
@@ -55,14 +55,16 @@ impl ChunkWriter {
         self.chunk_bytes = bytes.max(1);
     }
 
-    /// Appends one message. A body has at most 16 MiB - 1 byte, as in FLV tags.
-    pub fn write(&mut self, out: &mut Vec<u8>, head: Head, body: &[u8]) {
+    /// Appends one message, whose body is these pieces one after another. A body has at most 16 MiB - 1 byte, as in FLV
+    /// tags.
+    pub fn write(&mut self, out: &mut Vec<u8>, head: Head, body: &[&[u8]]) {
+        let len: usize = body.iter().map(|piece| piece.len()).sum();
         let slot = self.last.get_mut(usize::from(head.chunk_stream & 7));
         let delta = slot.as_ref().and_then(|slot| slot.as_ref()).and_then(|last| delta(*last, head));
         if let Some(slot) = slot {
             *slot = Some(head);
         }
-        let [_, l0, l1, l2] = (body.len() as u32).to_be_bytes();
+        let [_, l0, l1, l2] = (len as u32).to_be_bytes();
         let mut extended = None;
         match delta {
             Some(delta) => {
@@ -79,13 +81,20 @@ impl ChunkWriter {
                 out.extend_from_slice(extended.as_ref().map_or(&[], |bytes| &bytes[..]));
             }
         }
-        for (n, chunk) in body.chunks(self.chunk_bytes).enumerate() {
-            if n > 0 {
-                out.push(0xC0 | head.chunk_stream);
-                // Continuations repeat the extended field of their message, as all known servers expect.
-                out.extend_from_slice(extended.as_ref().map_or(&[], |bytes| &bytes[..]));
+        let mut room = self.chunk_bytes;
+        for mut piece in body.iter().copied() {
+            while !piece.is_empty() {
+                if room == 0 {
+                    out.push(0xC0 | head.chunk_stream);
+                    // Continuations repeat the extended field of their message, as all known servers expect.
+                    out.extend_from_slice(extended.as_ref().map_or(&[], |bytes| &bytes[..]));
+                    room = self.chunk_bytes;
+                }
+                let (now, later) = piece.split_at(piece.len().min(room));
+                out.extend_from_slice(now);
+                room -= now.len();
+                piece = later;
             }
-            out.extend_from_slice(chunk);
         }
     }
 }
@@ -129,7 +138,9 @@ mod tests {
         for (n, at) in times.into_iter().enumerate() {
             for (chunk_stream, kind) in [(AUDIO, 8), (VIDEO, 9)] {
                 let body = vec![n as u8; 1 + n * 60];
-                writer.write(&mut out, head(chunk_stream, kind, at), &body);
+                // In two pieces, whose border is anywhere in a chunk.
+                let (start, end) = body.split_at(body.len().min(5 + n * 37));
+                writer.write(&mut out, head(chunk_stream, kind, at), &[start, end]);
                 want.push((kind, at, body));
             }
         }
@@ -155,12 +166,12 @@ mod tests {
     fn late_in_the_day_headers_stay_small() {
         let mut out = Vec::new();
         let mut writer = ChunkWriter::default();
-        writer.write(&mut out, head(VIDEO, 9, 0x0123_4567), &[1; 300]);
+        writer.write(&mut out, head(VIDEO, 9, 0x0123_4567), &[&[1; 300]]);
         // 12 + 4, then two continuations of 1 + 4.
         assert_eq!(out.len(), 16 + 300 + 2 * 5);
         assert_eq!(&out[..16], [6, 0xFF, 0xFF, 0xFF, 0, 1, 44, 9, 1, 0, 0, 0, 1, 0x23, 0x45, 0x67]);
         out.clear();
-        writer.write(&mut out, head(VIDEO, 9, 0x0123_4567 + 33), &[1; 300]);
+        writer.write(&mut out, head(VIDEO, 9, 0x0123_4567 + 33), &[&[1; 300]]);
         assert_eq!(out.len(), 8 + 300 + 2);
         assert_eq!(&out[..8], [0x46, 0, 0, 33, 0, 1, 44, 9]);
     }
@@ -169,8 +180,8 @@ mod tests {
     fn another_message_stream_and_an_empty_body_take_a_header() {
         let mut out = Vec::new();
         let mut writer = ChunkWriter::default();
-        writer.write(&mut out, Head { stream: 0, ..head(COMMAND, 20, 0) }, b"");
-        writer.write(&mut out, head(COMMAND, 20, 0), b"x");
+        writer.write(&mut out, Head { stream: 0, ..head(COMMAND, 20, 0) }, &[b""]);
+        writer.write(&mut out, head(COMMAND, 20, 0), &[b"x"]);
         assert_eq!(out, [3, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 1, 20, 1, 0, 0, 0, b'x']);
     }
 }

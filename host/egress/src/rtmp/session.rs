@@ -16,6 +16,7 @@ use super::acks::Acks;
 use super::amf::{self, Value};
 use super::answer::{Command, RtmpError};
 use super::chunk::{AUDIO, COMMAND, CONTROL, ChunkWriter, DATA, Head, VIDEO};
+use super::enhanced::{Need, Said, offer};
 use super::handshake::{Form, Handshake, HandshakeError, Place};
 use super::login::Dialogue;
 use super::reader::ChunkReader;
@@ -25,6 +26,7 @@ use crate::limits::{
     RTMP_ACK_WINDOW, RTMP_CHUNK_BYTES,
 };
 use crate::target::RtmpTarget;
+use outboard_media::demux::Codec;
 use outboard_media::flv::TagKind;
 use outboard_net::Guard;
 
@@ -55,6 +57,8 @@ pub struct Session {
     io: Box<dyn Io>,
     patience: Patience,
     key: String,
+    need: Need,
+    said: Said,
     stream: u32,
     reader: ChunkReader,
     writer: ChunkWriter,
@@ -72,12 +76,16 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects to the server and begins to publish the stream.
+    /// Connects to the server and begins to publish the stream, if the server takes its pictures.
     ///
     /// # Errors
     /// [`RtmpError`]; its text contains the stream key only if the server's own text does.
-    pub async fn open(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard) -> Result<Self, RtmpError> {
-        let mut session = Self::reach(target, tls, guard).await?;
+    pub async fn open(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard, need: Need) -> Result<Self, RtmpError> {
+        let mut session = Self::reach(target, tls, guard, need).await?;
+        if let Err(refused) = session.said.check(need) {
+            session.leave().await;
+            return Err(refused);
+        }
         let command = session.patience.command;
         session.announce();
         within("createStream", command, session.create_stream()).await?;
@@ -86,26 +94,36 @@ impl Session {
     }
 
     /// Performs all steps before publishing, and disconnects. The stream key is not sent, so a stream that is on air
-    /// under it is not affected; whether the server accepts the key is not known then.
+    /// under it is not affected; whether the server accepts the key is not known then. Returns what the server says of the
+    /// pictures that it takes; `need` is not checked.
     ///
     /// # Errors
     /// Those of [`Self::open`].
-    pub async fn probe(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard) -> Result<(), RtmpError> {
-        let mut session = Self::reach(target, tls, guard).await?;
+    pub async fn probe(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard, need: Need) -> Result<Said, RtmpError> {
+        let mut session = Self::reach(target, tls, guard, need).await?;
         let command = session.patience.command;
         within("createStream", command, session.create_stream()).await?;
+        let said = session.said.clone();
         session.leave().await;
-        Ok(())
+        Ok(said)
+    }
+
+    /// Whether pictures in this codec can be sent, by the server's answer to `connect`.
+    ///
+    /// # Errors
+    /// [`RtmpError::Picture`].
+    pub fn check_picture(&self, codec: Codec) -> Result<(), RtmpError> {
+        self.said.check(Need { picture: Some(codec), ..self.need })
     }
 
     /// Performs all steps up to an accepted `connect`. A server that requires a login refuses up to two connections
     /// first; one that accepts only the simple handshake closes one.
-    async fn reach(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard) -> Result<Self, RtmpError> {
+    async fn reach(target: &RtmpTarget, tls: &TlsSettings, guard: &Guard, need: Need) -> Result<Self, RtmpError> {
         let mut login = Dialogue::new(target.login.as_ref(), &target.app, rand::random());
         // FMS accepts the digest only at the first place; all others check both.
         let mut form = Form::Digest(Place::First);
         loop {
-            let mut session = Self::new(connect(target, tls, guard).await?, target, Patience::default());
+            let mut session = Self::new(connect(target, tls, guard).await?, target, need, Patience::default());
             let (handshake, command) = (session.patience.handshake, session.patience.command);
             match within("handshake", handshake, session.handshake(form)).await {
                 Err(RtmpError::Handshake(HandshakeError::Closed { received: 0 })) if form != Form::Simple => {
@@ -127,11 +145,13 @@ impl Session {
         }
     }
 
-    fn new(io: Box<dyn Io>, target: &RtmpTarget, patience: Patience) -> Self {
+    fn new(io: Box<dyn Io>, target: &RtmpTarget, need: Need, patience: Patience) -> Self {
         Self {
             io,
             patience,
             key: target.key.clone(),
+            need,
+            said: Said::default(),
             stream: 0,
             reader: ChunkReader::default(),
             writer: ChunkWriter::default(),
@@ -185,19 +205,22 @@ impl Session {
     /// Connects to the application; `login` is appended to its name. Returns the server's text if it requires a login.
     async fn connect(&mut self, target: &RtmpTarget, login: &str) -> Result<Option<String>, RtmpError> {
         let text = |text: &str| Value::Text(text.to_owned());
-        let object = Value::Object(vec![
+        let mut properties = vec![
             ("app".into(), text(&format!("{}{login}", target.app))),
             ("type".into(), text("nonprivate")),
             ("flashVer".into(), text("FMLE/3.0 (compatible; Outboard)")),
             ("tcUrl".into(), text(&format!("{}{login}", target.tc_url))),
-        ]);
-        self.command(0, "connect", 1.0, &[object]);
+        ];
+        // Only where it matters: few servers know these properties.
+        properties.extend(self.need.four_cc().into_iter().flat_map(offer));
+        self.command(0, "connect", 1.0, &[Value::Object(properties)]);
         self.flush().await?;
         let answer = self.answer("connect", |command| command.transaction == 1.0).await?;
         if answer.name == "_error" {
             let wanted = answer.login_wanted().map(str::to_owned);
             return wanted.map(Some).ok_or_else(|| answer.refused("connect"));
         }
+        self.said = Said::of(&answer);
         Ok(None)
     }
 
@@ -331,18 +354,18 @@ impl Session {
     }
 
     fn control(&mut self, kind: u8, body: &[u8]) {
-        self.writer.write(&mut self.out, Head { chunk_stream: CONTROL, kind, stream: 0, timestamp_ms: 0 }, body);
+        self.writer.write(&mut self.out, Head { chunk_stream: CONTROL, kind, stream: 0, timestamp_ms: 0 }, &[body]);
     }
 
     fn command(&mut self, stream: u32, name: &str, transaction: f64, values: &[Value]) {
         let mut body = Vec::with_capacity(256);
         amf::write(&mut body, &[Value::Text(name.into()), Value::Number(transaction)]);
         amf::write(&mut body, values);
-        self.writer.write(&mut self.out, Head { chunk_stream: COMMAND, kind: 20, stream, timestamp_ms: 0 }, &body);
+        self.writer.write(&mut self.out, Head { chunk_stream: COMMAND, kind: 20, stream, timestamp_ms: 0 }, &[&body]);
     }
 
-    /// Buffers a tag's body. `dts_ms` is sent modulo 2^32.
-    pub fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[u8]) {
+    /// Buffers a tag's body, given in pieces. `dts_ms` is sent modulo 2^32.
+    pub fn push(&mut self, kind: TagKind, dts_ms: u64, body: &[&[u8]]) {
         let chunk_stream = match kind {
             TagKind::Audio => AUDIO,
             TagKind::Video => VIDEO,
@@ -350,10 +373,10 @@ impl Session {
         };
         let head = Head { chunk_stream, kind: kind.to_byte(), stream: self.stream, timestamp_ms: dts_ms as u32 };
         if kind == TagKind::Script {
-            let mut framed = Vec::with_capacity(body.len() + 16);
-            amf::write(&mut framed, &[Value::Text("@setDataFrame".into())]);
-            framed.extend_from_slice(body);
-            self.writer.write(&mut self.out, head, &framed);
+            let mut frame = Vec::with_capacity(16);
+            amf::write(&mut frame, &[Value::Text("@setDataFrame".into())]);
+            let pieces: Vec<&[u8]> = std::iter::once(&frame[..]).chain(body.iter().copied()).collect();
+            self.writer.write(&mut self.out, head, &pieces);
         } else {
             self.writer.write(&mut self.out, head, body);
         }

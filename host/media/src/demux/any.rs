@@ -3,6 +3,7 @@
 use super::choice::Choice;
 use super::event::Event;
 use super::mp4::Mp4;
+use super::numbering::Numbering;
 use super::packed::Packed;
 use super::ts::Ts;
 use super::witness::Witness;
@@ -79,6 +80,15 @@ impl Demuxer {
             Self::Ts(demuxer) => demuxer.end(),
             Self::Mp4(demuxer) => demuxer.end(),
             Self::Packed(demuxer) => demuxer.end(),
+        }
+    }
+
+    /// What the numbers of its streams are called.
+    pub fn numbering(&self) -> Numbering {
+        match self {
+            Self::Ts(_) => Numbering::Pid,
+            Self::Mp4(_) => Numbering::Track,
+            Self::Packed(_) => Numbering::None,
         }
     }
 

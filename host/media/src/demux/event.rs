@@ -69,6 +69,9 @@ impl Codec {
         }
     }
 
+    /// The codecs of sound that a stream can be chosen by.
+    pub const SOUNDS: [Self; 5] = [Self::Aac, Self::MpegAudio, Self::Ac3, Self::Eac3, Self::Opus];
+
     /// The name in ffmpeg's words, where it has one.
     pub fn name(self) -> &'static str {
         match self {

@@ -3,9 +3,9 @@
 //! in a segment are counted from its start.
 
 mod entry;
-mod fragment;
-mod init;
-mod track;
+pub(super) mod fragment;
+pub(super) mod init;
+pub(super) mod track;
 mod walker;
 
 use std::collections::VecDeque;

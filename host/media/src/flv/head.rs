@@ -3,7 +3,8 @@
 //! In: a codec and the facts of a sample, or a decoder's configuration. Out: bytes without the sample, which the caller
 //! writes behind them. A codec that has no form here gives `None`: it cannot go on air.
 //!
-//! Source of the layout: Adobe Flash Video File Format Specification 10.1, annexes E.4.2 and E.4.3.
+//! Source of the layout: Adobe Flash Video File Format Specification 10.1, annexes E.4.2 and E.4.3; of HEVC and AV1 Veovera
+//! Software Organization, Enhanced RTMP v1, "Extended VideoTagHeader".
 
 use std::ops::Deref;
 
@@ -29,6 +30,15 @@ impl Head {
         match codec {
             Codec::H264 => Some(Self::new([frame(key) | CODEC_AVC, MEDIA, c0, c1, c2])),
             Codec::Aac => Some(Self::new([AAC, MEDIA])),
+            Codec::Hevc | Codec::Av1 => {
+                let [a, b, c, d] = *four_cc(codec)?.as_bytes().first_chunk()?;
+                // Of AV1 all pictures are shown in the order of their decoding.
+                Some(match (codec, composition_ms) {
+                    (Codec::Hevc, 0) => Self::new([EXTENDED | frame(key) | CODED_FRAMES_X, a, b, c, d]),
+                    (Codec::Hevc, _) => Self::new([EXTENDED | frame(key) | CODED_FRAMES, a, b, c, d, c0, c1, c2]),
+                    _ => Self::new([EXTENDED | frame(key) | CODED_FRAMES, a, b, c, d]),
+                })
+            }
             _ => None,
         }
     }
@@ -65,6 +75,18 @@ pub fn sequence_header(config: &Config) -> Option<Vec<u8>> {
             Some(avc::clean_sequence_header(&body))
         }
         Codec::Aac => Some([&[AAC, SEQUENCE_HEADER][..], record].concat()),
+        Codec::Hevc | Codec::Av1 => {
+            Some([&[EXTENDED | frame(true) | SEQUENCE_START][..], four_cc(codec)?.as_bytes(), record].concat())
+        }
+        _ => None,
+    }
+}
+
+/// The FourCC of a codec whose pictures need the extended form; `None`: they do not, or have no form.
+pub fn four_cc(codec: Codec) -> Option<&'static str> {
+    match codec {
+        Codec::Hevc => Some("hvc1"),
+        Codec::Av1 => Some("av01"),
         _ => None,
     }
 }
@@ -72,12 +94,18 @@ pub fn sequence_header(config: &Config) -> Option<Vec<u8>> {
 /// The decoder's configuration record in the body of a sequence header.
 pub fn record(codec: Codec, body: &[u8]) -> Option<&[u8]> {
     match codec {
-        Codec::H264 => body.get(5..),
+        Codec::H264 | Codec::Hevc | Codec::Av1 => body.get(5..),
         Codec::Aac => body.get(2..),
         _ => None,
     }
 }
 
+/// The mark of the extended form, in the frame type's place.
+const EXTENDED: u8 = 0x80;
+/// Packet types of the extended form: the configuration, pictures with their composition time (of HEVC) and without.
+const SEQUENCE_START: u8 = 0;
+const CODED_FRAMES: u8 = 1;
+const CODED_FRAMES_X: u8 = 3;
 /// Packet types of H.264 and AAC.
 const SEQUENCE_HEADER: u8 = 0;
 const MEDIA: u8 = 1;
@@ -129,6 +157,20 @@ mod tests {
         assert_eq!(AudioFacts::parse(&body).unwrap().packet, PacketType::SequenceHeader);
         assert_eq!(sequence_header(&audio(Codec::Aac, &[])), None, "no record");
         assert_eq!(sequence_header(&audio(Codec::MpegAudio, &[1])), None);
-        assert_eq!(sequence_header(&video(Codec::Hevc, &[1])), None);
+        let body = sequence_header(&video(Codec::Hevc, &[1, 2])).unwrap();
+        assert_eq!((&body[..], record(Codec::Hevc, &body)), (&b"\x90hvc1\x01\x02"[..], Some(&[1, 2][..])));
+        assert_eq!(sequence_header(&video(Codec::Av1, &[0x81])).unwrap(), b"\x90av01\x81");
+        assert_eq!(sequence_header(&video(Codec::Mpeg2Video, &[1])), None);
+    }
+
+    #[test]
+    fn pictures_that_are_not_h264_are_named() {
+        let head = |codec, key, composition_ms| Head::of(codec, key, composition_ms).unwrap().to_vec();
+        assert_eq!(head(Codec::Hevc, true, 0), b"\x93hvc1");
+        assert_eq!(head(Codec::Hevc, false, 80), b"\xa1hvc1\0\0\x50");
+        assert_eq!(head(Codec::Hevc, false, -40), b"\xa1hvc1\xff\xff\xd8");
+        assert_eq!(head(Codec::Av1, true, 0), b"\x91av01");
+        assert_eq!(head(Codec::Av1, false, 0), b"\xa1av01");
+        assert_eq!((four_cc(Codec::H264), four_cc(Codec::Aac)), (None, None));
     }
 }

@@ -11,6 +11,8 @@ use super::body::{CODEC_AVC, FORMAT_AAC};
 /// What is told of the video track.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Video {
+    /// The FourCC of the codec; `None`: it is H.264.
+    pub four_cc: Option<&'static str>,
     /// Width in pixels; 0: it is not known, and not told.
     pub width: u32,
     /// Height in pixels; 0: it is not known, and not told.
@@ -28,7 +30,7 @@ pub struct Audio {
     pub channels: u32,
 }
 
-/// The body of the tag for H.264 and AAC.
+/// The body of the tag. Codecs other than H.264 are told by their FourCC as a number (Enhanced RTMP v1, "Enhancing onMetaData").
 pub fn body(video: Option<Video>, audio: Option<Audio>) -> Vec<u8> {
     let mut fields = Vec::new();
     let mut count: u32 = 0;
@@ -37,13 +39,16 @@ pub fn body(video: Option<Video>, audio: Option<Audio>) -> Vec<u8> {
         fields.extend_from_slice(value);
         count += 1;
     };
-    if let Some(Video { width, height, frame_rate }) = video {
+    if let Some(Video { four_cc, width, height, frame_rate }) = video {
         for (name, value) in [("width", width.into()), ("height", height.into()), ("framerate", frame_rate)] {
             if value > 0.0 {
                 field(name, &number(value));
             }
         }
-        field("videocodecid", &number(CODEC_AVC.into()));
+        let codec = four_cc
+            .and_then(|name| name.as_bytes().first_chunk())
+            .map_or(CODEC_AVC.into(), |name| u32::from_be_bytes(*name));
+        field("videocodecid", &number(codec.into()));
     }
     if let Some(Audio { sample_rate, channels }) = audio {
         for (name, value) in [("audiosamplerate", sample_rate), ("audiochannels", channels)] {
@@ -90,16 +95,21 @@ mod tests {
 
     #[test]
     fn all_facts_that_are_known_are_told() {
-        let video = Video { width: 1280, height: 720, frame_rate: 29.97 };
+        let video = Video { four_cc: None, width: 1280, height: 720, frame_rate: 29.97 };
         let audio = Audio { sample_rate: 48_000, channels: 2 };
         let bytes = body(Some(video), Some(audio));
         assert!(
             bytes.starts_with(b"\x02\0\x0aonMetaData\x08\0\0\0\x09\0\x05width\0\x40\x94\0\0\0\0\0\0\0\x06height\0")
         );
         assert!(bytes.ends_with(b"\0\x06stereo\x01\x01\0\x0caudiocodecid\0\x40\x24\0\0\0\0\0\0\0\0\x09"));
-        let unknown = body(Some(Video { width: 0, height: 0, frame_rate: 0.0 }), None);
+        let unknown = body(Some(Video { four_cc: None, width: 0, height: 0, frame_rate: 0.0 }), None);
         let codec = b"\x08\0\0\0\x01\0\x0cvideocodecid\0\x40\x1c\0\0\0\0\0\0\0\0\x09";
         assert_eq!(&unknown[13..], codec);
+        let hevc = body(Some(Video { four_cc: Some("hvc1"), ..video }), None);
+        assert!(
+            hevc.windows(9).any(|window| window == [&[0], &f64::from(0x6876_6331).to_be_bytes()[..]].concat()),
+            "{hevc:?}"
+        );
         let mono = body(None, Some(Audio { channels: 1, ..audio }));
         assert!(mono.windows(9).any(|window| window == b"\x06stereo\x01\0"), "{mono:?}");
     }

@@ -140,3 +140,29 @@ fn a_new_configuration_stands_before_the_packet_that_needs_it() {
     assert_eq!(times[..21], (0..21).map(|n| n * 1920).collect::<Vec<_>>());
     assert!((times[29] - (20 * 1920 + 9 * 1024 * 90_000 / 44_100)).abs() <= 1, "{times:?}");
 }
+
+/// What other codecs need is in their entries, and comes back.
+#[test]
+fn pictures_and_sound_of_other_codecs_are_read_back() {
+    let picture_in = |codec, record: &[u8]| {
+        Config::Video(VideoConfig { codec, record: record.to_vec(), width: 320, height: 180, frame_rate: None })
+    };
+    // hvcC as far as the reader looks: byte 21 has the lengths of NAL units, byte 22 the number of arrays.
+    let hvcc: Vec<u8> = [&[1][..], &[0; 20], &[3, 0]].concat();
+    for config in [picture_in(Codec::Hevc, &hvcc), picture_in(Codec::Av1, &[0x81, 0, 0x0c, 0])] {
+        let packets = [picture(0, 0, true, 30), picture(3600, 7200, false, 20)];
+        let file = write(packets.iter().map(|packet| (&config, packet.clone())));
+        let mut demuxer = Mp4::stored(Choice::default());
+        demuxer.feed(&file);
+        demuxer.end();
+        let events = std::iter::from_fn(|| demuxer.next_event());
+        let (mut configs, mut found) = (Vec::new(), Vec::new());
+        events.for_each(|event| match event {
+            Event::Config(config) => configs.push(config),
+            Event::Packet(packet) => found.push((packet.data, packet.key.is_key())),
+            _ => {}
+        });
+        assert_eq!(configs, [config]);
+        assert_eq!(found, packets.map(|packet| (packet.data, packet.key.is_key())));
+    }
+}

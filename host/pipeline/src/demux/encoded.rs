@@ -53,6 +53,13 @@ pub struct Encoded {
     pub bitrate: u32,
 }
 
+impl Encoded {
+    /// What is encoded to what: `sound mp3 is encoded to AAC 128 kb/s`.
+    pub fn words(&self) -> String {
+        format!("sound {} is encoded to AAC {} kb/s", self.from, self.bitrate / 1000)
+    }
+}
+
 /// The sound of a batch as it goes on air.
 #[derive(Debug, Default)]
 pub(super) struct Sound {

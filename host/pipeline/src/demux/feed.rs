@@ -26,12 +26,16 @@ pub(super) trait Sink {
 /// The state of an input between two segments.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Feed {
+    /// What is taken of the input.
+    choice: Choice,
     demuxer: Option<Demuxer>,
     container: Option<Container>,
     /// The initialization section that was fed last.
     init: Option<PathBuf>,
     /// All streams of the input, as it announced them last.
     pub(super) streams: Vec<Stream>,
+    /// The programme, and the sound, that are chosen and that the input does not have, in words.
+    pub(super) unmet: [Option<String>; 2],
     /// The newest configurations, of pictures and of sound.
     configs: [Option<Config>; 2],
     /// Packets that were taken from the demuxer, of pictures and of sound.
@@ -40,12 +44,17 @@ pub(super) struct Feed {
 }
 
 impl Feed {
+    /// For an input of which this is taken.
+    pub(super) fn new(choice: Choice) -> Self {
+        Self { choice, ..Self::default() }
+    }
+
     /// Feeds a segment and what it needs before. False: its container is none that is known here, and nothing was fed.
     pub(super) fn part(&mut self, part: &Part, chunk: &mut Vec<u8>, sink: &mut impl Sink) -> Result<bool, DemuxError> {
         if self.container.is_some_and(|container| container != part.container) {
             self.end(sink)?;
             self.settle([true; 2], sink.counts());
-            *self = Self::default();
+            *self = Self::new(std::mem::take(&mut self.choice));
         }
         if let Some(init) = part.init.as_ref().filter(|init| self.init.as_ref() != Some(*init)) {
             if !self.file(init, chunk, sink)? {
@@ -72,7 +81,7 @@ impl Feed {
             }
             if self.demuxer.is_none() {
                 let start = chunk.get(..TELLING_BYTES).unwrap_or(chunk);
-                self.demuxer = Demuxer::recognise(start, Choice::default());
+                self.demuxer = Demuxer::recognise(start, self.choice.clone());
             }
             let Some(demuxer) = &mut self.demuxer else { return Ok(false) };
             demuxer.feed(chunk);
@@ -100,11 +109,13 @@ impl Feed {
 
     /// Hands on everything that the demuxer has.
     fn take(&mut self, sink: &mut impl Sink) -> Result<(), DemuxError> {
-        let Self { demuxer: Some(demuxer), streams, configs, handed, .. } = self else { return Ok(()) };
+        let Self { demuxer: Some(demuxer), choice, streams, unmet, configs, handed, .. } = self else { return Ok(()) };
+        let numbering = demuxer.numbering();
         while let Some(event) = demuxer.next_event() {
             match event {
                 Event::Streams(now) => {
-                    sink.counts().streams(&now.streams);
+                    sink.counts().streams(&now, choice, numbering);
+                    *unmet = [choice.unmet_program(&now), choice.unmet(TrackKind::Audio, &now, numbering)];
                     *streams = now.streams;
                 }
                 Event::Config(config) => {
@@ -130,7 +141,8 @@ impl Feed {
     /// sound, are taken of this input.
     pub(super) fn settle(&mut self, wanted: [bool; 2], counts: &mut Counts) {
         if let Some(demuxer) = &mut self.demuxer {
-            self.told.add(&demuxer.witness(), self.handed, wanted, counts);
+            let of = (demuxer.numbering(), &self.streams[..]);
+            self.told.add(&demuxer.witness(), self.handed, wanted, of, counts);
         }
     }
 

@@ -13,7 +13,7 @@ use super::feed::{Feed, Sink};
 use super::open::Open;
 use super::track::{TURN, us};
 use crate::limits::RESUME_SEGMENTS_MAX;
-use outboard_media::demux::{Codec, Config, Packet, Stream, TICKS_PER_SECOND, TrackKind};
+use outboard_media::demux::{Choice, Codec, Config, Packet, Stream, TICKS_PER_SECOND, TrackKind};
 use outboard_media::facts::{BatchFacts, TrackFacts};
 use outboard_media::segment::Segment;
 
@@ -35,6 +35,10 @@ pub(super) struct Reader {
     before: Option<Before>,
     /// The last packets before a restart, until others come: their decoding times, in microseconds.
     ends: [Option<i64>; 2],
+    /// What is taken of the source.
+    choice: Choice,
+    /// What of that the source does not have, as far as it was told.
+    unmet: Vec<String>,
     /// The sound is an input of its own, and the batch that is open, or the one before, had some of it.
     separate: bool,
     heard: bool,
@@ -87,6 +91,13 @@ pub(super) struct Found {
 }
 
 impl Reader {
+    /// For a new stream, of which this is taken.
+    pub(super) fn new(choice: Choice) -> Self {
+        // Separate sound has programmes of its own.
+        let audio = Choice { program: None, ..choice.clone() };
+        Self { main: Feed::new(choice.clone()), audio: Feed::new(audio), choice, ..Self::default() }
+    }
+
     /// True until the first batch.
     pub(super) fn is_new(&self) -> bool {
         self.next.is_none()
@@ -110,6 +121,7 @@ impl Reader {
             open.begin(self.ends, segment.discontinuity);
             kept.iter().try_for_each(|(config, packet)| open.take(packet, config))?;
         }
+        open.counts.at(segment);
         open.border = first;
         open.separate = self.separate;
         if self.next.is_some_and(|next| next != segment.index) {
@@ -127,6 +139,8 @@ impl Reader {
             known |= self.audio.part(part, &mut chunk, open)?;
         }
         open.known |= known;
+        self.main.settle([true, !self.separate], &mut open.counts);
+        self.audio.settle([false, self.separate], &mut open.counts);
         // Written before the segment counts as done: a full disk undoes all of it.
         open.write_out()?;
         self.ends = open.ends;
@@ -149,6 +163,11 @@ impl Reader {
         self.main.settle([true, !separate], &mut counts);
         self.audio.settle([false, separate], &mut counts);
         let sound = if separate { &self.audio } else { &self.main };
+        let unmet: Vec<String> = self.main.unmet[0].iter().chain(&sound.unmet[1]).cloned().collect();
+        if self.unmet != unmet {
+            self.unmet.clone_from(&unmet);
+            counts.unmet = unmet;
+        }
         let facts = open.facts([self.main.wraps(), sound.wraps()]);
         let missing = [facts.video.is_none(), facts.audio.is_none()];
         let of_main = [missing[0], missing[1] && !separate];
@@ -217,12 +236,12 @@ impl Reader {
             if segments.is_empty() {
                 break;
             }
-            *self = Self { separate, heard, ..Self::default() };
+            *self = Self { separate, heard, ..Self::new(self.choice.clone()) };
             let mut again = Again { ends: before.ends, separate, ..Again::default() };
             if let Err(error) = self.read_again(segments, chunk, &mut again) {
                 // Removed by now. Then what reaches over the border is cut there, and counted.
                 tracing::debug!(%error, "a segment before the first batch is gone");
-                *self = Self { separate, heard, ..Self::default() };
+                *self = Self { separate, heard, ..Self::new(self.choice.clone()) };
                 break;
             }
             self.next = Some(first.index);

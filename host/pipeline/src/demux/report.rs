@@ -103,7 +103,18 @@ impl Reporter {
     }
 
     fn counted(&self, batch: u64, counts: &Counts) {
-        let Counts { unusable, notices, more_notices, streams, unbalanced, handed_to_ffmpeg, encoded } = counts;
+        let Counts {
+            unusable,
+            damage,
+            notices,
+            more_notices,
+            streams,
+            unmet,
+            unbalanced,
+            handed_to_ffmpeg,
+            encoded,
+            ..
+        } = counts;
         for streams in streams {
             tracing::info!(batch, streams, "the source's streams");
         }
@@ -112,6 +123,12 @@ impl Reporter {
         }
         if *more_notices > 0 {
             tracing::info!(batch, more_notices, "in the source: more of this");
+        }
+        for what in unmet {
+            self.status.warn(EventKind::SourceWarning, format_args!("source: {what}"));
+        }
+        for what in damage {
+            tracing::warn!(batch, "in the source: {what}");
         }
         if !unusable.is_empty() {
             tracing::warn!(batch, ?unusable, "packets of the source cannot be used");
@@ -130,14 +147,14 @@ impl Reporter {
             self.encoded(batch, encoded);
         }
         if let Some(why) = handed_to_ffmpeg {
-            let what = format!("source: from batch {batch} on ffmpeg demuxes it: {why}");
+            let what = format!("source: from batch {batch} on {}", by_ffmpeg(why));
             self.status.tell(Event::new(EventKind::SourceWarning, Severity::Info, what).batch(batch));
         }
     }
 
     /// That sound is encoded is told when it begins, and with another codec again; that it fails, each time.
-    fn encoded(&self, batch: u64, Encoded { from, frames, failed, why, bitrate }: &Encoded) {
-        let sound = format!("sound {from} is encoded to AAC {} kb/s", bitrate / 1000);
+    fn encoded(&self, batch: u64, encoded: &Encoded) {
+        let (sound, Encoded { from, frames, failed, why, .. }) = (encoded.words(), encoded);
         let mut new = false;
         self.status.update(|stats| {
             stats.frames_encoded += frames - failed;
@@ -153,6 +170,11 @@ impl Reporter {
             self.status.tell(Event::new(EventKind::SourceWarning, Severity::Error, what).batch(batch));
         }
     }
+}
+
+/// Says that ffmpeg demuxes a source, and why.
+pub fn by_ffmpeg(why: &str) -> String {
+    format!("ffmpeg demuxes it: {why}")
 }
 
 #[cfg(test)]
@@ -207,6 +229,13 @@ mod tests {
         let told = case.reporter.status.get().packets_unusable;
         assert_eq!(told.into_iter().collect::<Vec<_>>(), [("lost", 4), ("truncated", 2)]);
         assert!(case.events.try_recv().is_err(), "damage in the source is a count, not an event per batch");
+        let counts = Counts { unmet: vec!["the source has no programme 2".into()], ..Counts::default() };
+        report(&case, Outcome::Counted(&counts)).await;
+        let unmet = case.events.try_recv().unwrap();
+        assert_eq!(
+            (unmet.kind, unmet.message.as_str()),
+            (EventKind::SourceWarning, "source: the source has no programme 2")
+        );
         let counts = Counts {
             unbalanced: vec!["counts".into()],
             handed_to_ffmpeg: Some("no table names its streams".into()),

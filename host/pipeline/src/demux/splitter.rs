@@ -13,9 +13,9 @@ use super::encoded::{self, Encoder};
 use super::open::Open;
 use super::reader::{Before, Found, Reader};
 use super::with_ffmpeg::WithFfmpeg;
-use super::{DemuxError, Layout, SOUND, SOUND_OF_FFMPEG, check_codecs, part};
+use super::{DemuxError, Layout, OF_FFMPEG, OURS, check_codecs, part};
 use outboard_ffmpeg::{FfmpegError, Slots};
-use outboard_media::demux::Stream;
+use outboard_media::demux::{Choice, Stream};
 use outboard_media::facts::{BatchFacts, TrackFacts};
 use outboard_media::segment::Segment;
 use outboard_store::files::names;
@@ -23,6 +23,12 @@ use outboard_store::files::names;
 /// Highest sample rate of the core of HE-AAC, in hertz, which is decoded to twice as much (ISO/IEC 14496-3 section
 /// 4.6.18.2.6).
 const HE_AAC_RATE_MAX: u32 = 24_000;
+
+/// Sentences about media that cannot be used in an error.
+const DAMAGE_IN_ERROR: usize = 3;
+/// What is told where the settings choose and ffmpeg demuxes.
+const NO_CHOICE: &str =
+    "ffmpeg demuxes the source and takes its first sound: the chosen programme and sound do not apply";
 
 /// Splits batches; keeps what is open from one segment to the next.
 #[derive(Debug)]
@@ -35,6 +41,8 @@ pub struct Splitter {
     /// The state at the start of the batch that is open; `None`: that is not known.
     start: Option<Reader>,
     with_ffmpeg: WithFfmpeg,
+    /// What is taken of the source.
+    choice: Choice,
     encoder: Encoder,
     /// ffmpeg splits the rest of the run.
     foreign: bool,
@@ -65,10 +73,17 @@ impl Splitter {
             start: None,
             with_ffmpeg: WithFfmpeg::new(slots.clone()),
             encoder: Encoder::new(slots),
+            choice: Choice::default(),
             foreign: false,
             known: Vec::new(),
             decoded: None,
         }
+    }
+
+    /// Takes these programme and streams of a new stream; where it does not have them, the best there are.
+    pub fn choosing(mut self, choice: Choice) -> Self {
+        (self.reader, self.choice) = (Reader::new(choice.clone()), choice);
+        self
     }
 
     /// Splits segments that nothing comes before and nothing follows, into files in `dir`, which exists.
@@ -83,7 +98,7 @@ impl Splitter {
     }
 
     fn start_anew(&mut self) {
-        (self.reader, self.foreign) = (Reader::default(), false);
+        (self.reader, self.foreign) = (Reader::new(self.choice.clone()), false);
         (self.open, self.rest, self.start) = (None, None, None);
         self.encoder.reset();
     }
@@ -194,7 +209,7 @@ impl Splitter {
         let lost = self.open.is_some();
         self.open = self.rest.take();
         if lost && self.open.is_none() {
-            self.reader = start.unwrap_or_default();
+            self.reader = start.unwrap_or_else(|| Reader::new(self.choice.clone()));
         }
     }
 
@@ -250,7 +265,7 @@ impl Splitter {
     /// What is open is of no use: the segments of the batch are to come again, from its first one.
     fn come_again(&mut self) {
         (self.open, self.rest) = (None, None);
-        self.reader = self.start.clone().unwrap_or_default();
+        self.reader = self.start.clone().unwrap_or_else(|| Reader::new(self.choice.clone()));
     }
 
     /// Gives a batch its facts and its files their names; where ffmpeg is to split it, after that.
@@ -264,11 +279,10 @@ impl Splitter {
         if let Some(why) = self.why_foreign(segments, &found).await? {
             return self.hand_over(segments, dir, why).await;
         }
-        if found.facts.packets() == 0 && found.encrypted {
-            let why = "the source is encrypted inside its segments: only AES-128 with plain keys can be read";
-            return Err(DemuxError::Unsupported(why.into()));
+        if found.facts.packets() == 0 {
+            nothing(&found)?;
         }
-        check_codecs(&found.facts, &SOUND)?;
+        check_codecs(&found.facts, &OURS)?;
         let mut encoder = self.encoder.clone();
         let is_encoded = encoder.is_needed(found.layout.audio.as_ref());
         if is_encoded {
@@ -321,7 +335,7 @@ impl Splitter {
             self.known.clone_from(&found.doubtful);
             return Ok(None);
         }
-        check_codecs(&theirs, &SOUND_OF_FFMPEG)?;
+        check_codecs(&theirs, &OF_FFMPEG)?;
         let codecs: Vec<&str> = theirs.tracks().map(|track| track.codec.as_str()).collect();
         Ok(Some(format!(
             "ffmpeg finds {} in it, of which a part is in a form that is not known here",
@@ -354,12 +368,31 @@ impl Splitter {
     async fn hand_over(&mut self, segments: &[Segment], dir: &Path, why: String) -> Result<Split, DemuxError> {
         let facts = self.with_ffmpeg.split(segments, dir).await?;
         // What is open ends here.
-        let counts = Counts { handed_to_ffmpeg: Some(why), ..self.finish() };
+        let mut counts = Counts { handed_to_ffmpeg: Some(why), ..self.finish() };
+        if self.choice != Choice::default() {
+            counts.unmet.push(NO_CHOICE.to_owned());
+        }
         let split = commit(Split { facts, layout: None, counts }, dir, false).await?;
         // What came after the batch is read by ffmpeg too.
         (self.foreign, self.rest) = (true, None);
         Ok(split)
     }
+}
+
+/// Says why nothing of a batch can be used, where that is known.
+fn nothing(found: &Found) -> Result<(), DemuxError> {
+    let Found { encrypted, counts, .. } = found;
+    if *encrypted {
+        let streams = counts.streams.last().map(|streams| format!(" ({streams})")).unwrap_or_default();
+        return Err(DemuxError::Unsupported(format!(
+            "the source is encrypted inside its segments{streams}: only AES-128 with plain keys can be read"
+        )));
+    }
+    let damage: Vec<&str> = counts.damage.iter().take(DAMAGE_IN_ERROR).map(String::as_str).collect();
+    if damage.is_empty() {
+        return Ok(());
+    }
+    Err(DemuxError::Unsupported(format!("nothing of the source can be used: {}", damage.join("; "))))
 }
 
 /// Gives the files their names. `is_encoded`: the sound is in a file of its own, and the source's is not wanted any more.

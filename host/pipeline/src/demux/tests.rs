@@ -7,6 +7,7 @@ mod field;
 mod step;
 mod stream;
 mod streaming;
+mod survey;
 
 use super::*;
 use outboard_media::facts::{Packet, TrackFacts};

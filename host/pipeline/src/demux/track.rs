@@ -277,7 +277,7 @@ pub(super) fn us(ticks: i64, rate: i64) -> i64 {
 /// It goes on air, or is encoded for that.
 fn is_written(config: &Config) -> bool {
     match config {
-        Config::Video(video) => video.codec == Codec::H264,
+        Config::Video(video) => matches!(video.codec, Codec::H264 | Codec::Hevc | Codec::Av1),
         Config::Audio(audio) => audio.codec == Codec::Aac || is_encoded(audio.codec),
     }
 }
@@ -315,7 +315,7 @@ mod tests {
     use outboard_media::demux::{AudioConfig, Key, Timing, TrackKind, VideoConfig};
 
     fn video() -> Config {
-        Config::Video(VideoConfig { codec: Codec::Hevc, record: vec![], width: 4, height: 2, frame_rate: None })
+        Config::Video(VideoConfig { codec: Codec::Mpeg2Video, record: vec![], width: 4, height: 2, frame_rate: None })
     }
 
     fn packet(kind: TrackKind, dts: i64, samples: u32) -> Packet {
@@ -326,7 +326,7 @@ mod tests {
         let mut track = Track::new("/nowhere/video".into());
         times.iter().for_each(|dts| track.packet(&video(), &packet(TrackKind::Video, *dts, 0)).unwrap());
         let facts = track.facts(0).unwrap();
-        assert_eq!((facts.codec.as_str(), facts.dimensions), ("hevc", (4, 2)));
+        assert_eq!((facts.codec.as_str(), facts.dimensions), ("mpeg2video", (4, 2)));
         facts.packets.iter().map(|packet| packet.duration_us).collect()
     }
 

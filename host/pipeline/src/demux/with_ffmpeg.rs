@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::inputs::Inputs;
-use super::{DemuxError, SOUND_OF_FFMPEG, check_codecs, part};
+use super::{DemuxError, OF_FFMPEG, check_codecs, part};
 use crate::limits::PACKET_FACTS_BYTES;
 use outboard_ffmpeg::limits::FFMPEG_TIMEOUT;
 use outboard_ffmpeg::{self as ffmpeg, FfmpegError, Slots, Turn};
@@ -54,13 +54,13 @@ impl WithFfmpeg {
                     tracing::warn!(%error, "demuxing the batch again");
                 }
                 let found = self.list(&inputs).await?;
-                check_codecs(&found, &SOUND_OF_FFMPEG)?;
+                check_codecs(&found, &OF_FFMPEG)?;
                 self.tracks = Tracks::of(&found);
                 self.run(&inputs, dir).await?
             }
             Err(error) => return Err(error),
         };
-        check_codecs(&facts, &SOUND_OF_FFMPEG)?;
+        check_codecs(&facts, &OF_FFMPEG)?;
         // A track that came back: the list names what is there, also what was not written.
         if Tracks::of(&facts) == self.tracks {
             return Ok(facts);

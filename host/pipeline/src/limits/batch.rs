@@ -11,10 +11,14 @@ use outboard_base::backoff::Schedule;
 /// Bytes of the packet list of one batch: about 60 bytes per packet, so two tracks of 120 s need less than 1 MB.
 pub const PACKET_FACTS_BYTES: usize = 16 * 1024 * 1024;
 
-/// Bytes of a batch's file that are read at once while its packets are copied; one piece for each track.
-pub const REMUX_READ_BYTES: usize = 128 * 1024;
 /// Bytes of the few packets from which the one between encoded and copied sound is taken: 32 of the largest.
 pub const LEAD_IN_BYTES: usize = 256 * 1024;
+/// Bytes of a file that are read at once while its packets are listed: those behind a box or a header.
+pub const REMUX_READ_BYTES: usize = 16 * 1024;
+/// Largest index of what a batch has on air, in bytes: about 8 for each of two times [`BATCH_PACKETS_MAX`] packets, and headers.
+pub const AIR_INDEX_BYTES_MAX: u64 = 16 << 20;
+/// Bytes of `output.fmp4` that are put together at a time, for a download or for the file.
+pub const OUTPUT_PIECE_BYTES: usize = 128 * 1024;
 /// Delays before retrying a source that was unavailable when the stream was resumed: 1 s, doubling to 15 s.
 pub const SOURCE_AGAIN: Schedule = Schedule::doubling(Duration::from_secs(1), Duration::from_secs(15));
 /// Batches queued between two steps; their media is on disk.

@@ -22,5 +22,7 @@ pub const AIR_DRY_AFTER: Duration = Duration::from_secs(1);
 pub const PIPELINE_EVENTS_WAITING: usize = 512;
 /// Minimum duration of a fragment of `output.fmp4`; it ends with the next key frame.
 pub const OUTPUT_FRAGMENT_MIN: Duration = Duration::from_secs(1);
+/// Batches whose `output.fmp4` waits to be written as a file; of further ones none is written.
+pub const OUTPUTS_WAITING: usize = 4;
 /// Batches between complete and on air whose time is measured; beyond that the oldest are not.
 pub const METRICS_BATCHES_UNDER_WAY_MAX: usize = 256;

@@ -23,6 +23,12 @@ pub const KEEP_SECONDS: RangeInclusive<u64> = 1..=u32::MAX as u64;
 pub const MAX_BANDWIDTH: RangeInclusive<u64> = 1..=u64::MAX;
 /// Segments before the end of a live playlist at which a stream starts.
 pub const LIVE_EDGE: RangeInclusive<u64> = 1..=LIVE_EDGE_SEGMENTS_MAX as u64;
+/// PID of an audio stream in a transport stream, or its track_ID in MP4.
+pub const AUDIO_PID: RangeInclusive<u64> = 1..=u32::MAX as u64;
+/// program_number of a programme of a transport stream.
+pub const PROGRAM: RangeInclusive<u64> = 1..=u16::MAX as u64;
+/// Longest name of an audio rendition, in characters.
+pub const AUDIO_NAME_MAX_CHARS: usize = 256;
 /// Maximum number of unanswered fragments.
 pub const IN_FLIGHT: RangeInclusive<u64> = 1..=16;
 /// Maximum number of destinations of one pipeline.

@@ -2,13 +2,12 @@
 
 use super::identity::destination_name;
 use crate::limits::{RESUME_SEGMENTS_MAX, START_AFTER_RESTART};
-use crate::remux;
+use crate::remux::index::AirIndex;
 use crate::settings::{CheckedDestination, PipelineConfig};
 use outboard_egress::clock::AirClock;
 use outboard_egress::position::Position;
 use outboard_egress::spool::{ReadyBatch, Spool};
 use outboard_media::segment::Segment;
-use outboard_media::timeline::Timeline;
 use outboard_store::files::StreamFiles;
 use outboard_store::journal::{BatchRow, Resumed, Step};
 
@@ -28,15 +27,15 @@ pub(super) fn reload_ready(files: &StreamFiles, resumed: &Resumed) -> (Vec<Ready
 }
 
 fn reload(files: &StreamFiles, row: &BatchRow) -> Option<ReadyBatch> {
-    let dir = files.batch(row.number);
-    let mut timeline: Timeline = row.timeline.clone()?;
-    let text = std::fs::read_to_string(dir.join(outboard_store::files::names::PACKETS)).ok()?;
-    let facts = outboard_media::facts::BatchFacts::parse(&text).ok()?;
-    let placed = timeline.place(&facts, row.discontinuity);
-    match remux::reload(row.number, &dir, (placed.start_ms, placed.end_ms)) {
-        Ok(batch) => Some(batch),
+    let batch = row.number;
+    match AirIndex::read(&files.batch(batch)) {
+        Ok(index) if index.ready.number == batch => Some(index.ready),
+        Ok(index) => {
+            tracing::warn!(batch, of = index.ready.number, "air.index is of another batch; remuxing it again");
+            None
+        }
         Err(error) => {
-            tracing::warn!(batch = row.number, %error, "a remuxed batch can no longer be used; remuxing it again");
+            tracing::warn!(batch, %error, "a remuxed batch can no longer be used; remuxing it again");
             None
         }
     }

@@ -11,12 +11,13 @@ use super::identity::destination_name;
 use crate::deadline::PaceSettings;
 use crate::host::Host;
 use crate::limits::{AIR_KEEP_FOR_LATE, AIR_LIVE_LAG, CUSHION_MIN, CUSHION_PART};
-use crate::settings::{CatchUp, CheckedDestination, PipelineConfig, WhenEnded};
+use crate::settings::{CatchUp, CheckedDestination, PipelineConfig, SourceAudio, WhenEnded};
 use crate::stage_framer::{StageFramer, StateKeeper};
 use outboard_base::room::Room;
 use outboard_egress::position::Position;
 use outboard_egress::{AirConfig, DestinationConfig};
 use outboard_exchange::{Exchange, ExchangeConfig, Readers};
+use outboard_media::demux::{Choice, Codec, Wish};
 use outboard_net::Guard;
 use outboard_stage::swap::Shared;
 use outboard_stage::{FramingStage, StageKind};
@@ -85,10 +86,20 @@ pub fn source_config(
         config.source.header_hosts.iter().filter_map(|host| outboard_hls::HeaderHost::parse(host).ok()).collect();
     settings.variant.max_bandwidth = config.source.max_bandwidth;
     settings.variant.resolution = config.source.resolution;
+    settings.audio.language.clone_from(&config.source.audio.language);
+    settings.audio.name.clone_from(&config.source.audio.name);
     settings.live_edge = config.source.live_edge;
     settings.catch_up_live = config.source.catch_up == CatchUp::Live;
     settings.wait_when_ended = config.source.when_ended == Some(WhenEnded::Wait);
     settings
+}
+
+/// Which programme and streams are taken of the source's media.
+pub fn source_choice(config: &PipelineConfig) -> Choice {
+    let SourceAudio { pid, language, codec, name: _ } = &config.source.audio;
+    let codec = codec.as_ref().and_then(|name| Codec::SOUNDS.into_iter().find(|codec| codec.name() == name));
+    let audio = Wish { number: *pid, language: language.clone(), codec };
+    Choice { program: config.source.program, video: Wish::default(), audio }
 }
 
 pub(super) fn air_config(
@@ -123,6 +134,7 @@ pub fn destination_config(
     let mut destination = DestinationConfig::new(destination_name(&configured.text), configured.target.clone());
     destination.label.clone_from(&configured.name);
     destination.enabled = configured.enabled;
+    destination.enhanced = configured.enhanced_rtmp;
     destination.resume = resume;
     destination.max_lag = lag;
     destination.guard = guard.clone();

@@ -1,7 +1,6 @@
 //! The release step: journals what is on air and lets go of batches that went out everywhere.
 //!
-//! In: what destinations tell. Out: batches that are done in the journal, out of the spool and without the file that was
-//! for sending only. A destination that is away must not keep batches for ever: beyond [`AIR_KEEP_FOR_LATE`] behind the
+//! In: what destinations tell. Out: batches that are done in the journal and out of the spool. A destination that is away must not keep batches for ever: beyond [`AIR_KEEP_FOR_LATE`] behind the
 //! clock they go. Every outcome goes to the [`Reporter`].
 
 use std::time::Duration;
@@ -16,7 +15,6 @@ use outboard_egress::clock::AirClock;
 use outboard_egress::journal::AirEvent;
 use outboard_egress::roster::Destinations;
 use outboard_egress::spool::Spool;
-use outboard_store::files::{StreamFiles, names};
 use outboard_store::janitor::Keeper;
 use outboard_store::journal::JournalError;
 
@@ -33,8 +31,6 @@ pub struct Releaser {
     pub spool: Spool,
     /// Tells how late it is on air.
     pub clock: AirClock,
-    /// Folders of the stream, where each batch has its file for sending.
-    pub files: StreamFiles,
     /// The janitor's part for this stream: cleans up after batches that were released.
     pub keeper: Keeper,
     /// Tells what came of each batch.
@@ -106,8 +102,6 @@ impl Releaser {
             self.reporter.release(Outcome::Done { batch: oldest.number }).await?;
             self.spool.release_before(oldest.number + 1);
             done.forget_through(oldest.number);
-            // output.fmp4 has the same media; this file was for sending.
-            tokio::fs::remove_file(self.files.batch(oldest.number).join(names::AIR)).await.ok();
             released = true;
         }
         if released {

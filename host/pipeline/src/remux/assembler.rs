@@ -2,16 +2,19 @@
 //!
 //! Where the plan's audio cannot be used, the original goes on air; where the disk is full, it is tried again in time.
 
+use std::io;
+
 use tokio::time::Instant;
 
 use super::encode::aired::{self, Aired};
-use super::output::Series;
+use super::index::AirIndex;
+use super::output::series::Series;
 use super::plan::{Audio, Coding};
 use super::reply::{self, Decision, Why};
 use super::{Job, Plan, Processed, RemuxError, Remuxed, remux};
 use crate::demux::Demuxed;
 use crate::limits::DISK_FULL_TRIES;
-use outboard_base::room::Room;
+use outboard_base::room::{Room, is_full};
 use outboard_egress::spool::ReadyBatch;
 use outboard_ffmpeg::{Slots, Turn};
 
@@ -21,8 +24,8 @@ pub struct Assembler {
     pub slots: Slots,
     /// Asked where the disk is full.
     pub room: Room,
-    /// What is kept of what went on air.
-    pub output: Series,
+    /// Gives each batch its place, and writes its index.
+    pub series: Series,
     /// What the last batch put on air as sound; `None` at the start.
     pub aired: Option<Aired>,
 }
@@ -47,6 +50,7 @@ impl Assembler {
         mut decision: Decision,
         due: Instant,
     ) -> Assembled {
+        self.remove_index(batch).await;
         let mut remuxed = self.follow(batch, &plan, &decision, due).await;
         if let (Err(error), true) = (&remuxed, plan.uses_processed() || plan.coding != Coding::Copy) {
             tracing::warn!(batch = batch.number, %error, "the plan's audio could not be used");
@@ -59,7 +63,7 @@ impl Assembler {
             remuxed = self.original(batch, &plan, due).await;
         }
         if let Ok(remuxed) = &remuxed {
-            self.keep_output(batch, &remuxed.ready).await;
+            self.write_index(batch, &remuxed.ready, due).await;
         }
         Assembled { decision, plan, remuxed }
     }
@@ -118,6 +122,7 @@ impl Assembler {
             number: batch.number,
             dir: &batch.dir,
             facts: &batch.facts,
+            layout: batch.layout.as_ref(),
             placed: &batch.placed,
             with_audio: plan.audio != Audio::None,
             processed,
@@ -137,24 +142,41 @@ impl Assembler {
         Turn { slots: &self.slots, by: Some(due) }
     }
 
-    /// Writes what is kept and shown; air does not need it.
-    async fn keep_output(&mut self, batch: &Demuxed, ready: &ReadyBatch) {
-        let mut output = std::mem::take(&mut self.output);
-        let (dir, ready, facts) = (batch.dir.clone(), ready.clone(), batch.facts.clone());
-        let written = tokio::task::spawn_blocking(move || {
-            let written = output.write(&dir, &ready, &facts);
-            (output, written)
-        });
-        let why = match written.await {
-            Ok((output, written)) => {
-                self.output = output;
-                written.err().map(|error| error.to_string())
+    /// What an earlier run left may be of another plan.
+    async fn remove_index(&self, batch: &Demuxed) {
+        let dir = batch.dir.clone();
+        let removed = tokio::task::spawn_blocking(move || AirIndex::remove(&dir)).await.map_err(io::Error::other);
+        if let Err(error) = removed.and_then(|removed| removed) {
+            tracing::warn!(batch = batch.number, %error, "the index of an earlier run cannot be removed");
+        }
+    }
+
+    /// Writes what a restart goes on from, and the preview shows. Air does not need it: where the disk stays full, the batch
+    /// goes on air without it, and a restart would remux it again.
+    async fn write_index(&mut self, batch: &Demuxed, ready: &ReadyBatch, due: Instant) {
+        let mut tries = 0..DISK_FULL_TRIES;
+        loop {
+            let mut series = std::mem::take(&mut self.series);
+            let (dir, ready, facts) = (batch.dir.clone(), ready.clone(), batch.facts.clone());
+            let written = tokio::task::spawn_blocking(move || {
+                let written = series.write(&dir, &ready, &facts);
+                (series, written)
+            });
+            let written = match written.await {
+                Ok((series, written)) => {
+                    self.series = series;
+                    written
+                }
+                Err(error) => Err(io::Error::other(error)),
+            };
+            let Err(error) = written else { return };
+            if is_full(&error) && Instant::now() < due && tries.next().is_some() {
+                self.room.make().await;
+                continue;
             }
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(why) = why {
             self.room.nudge();
-            tracing::warn!(batch = batch.number, why, "on air, but not kept: output.fmp4 cannot be written");
+            tracing::warn!(batch = batch.number, %error, "on air, but air.index cannot be written");
+            return;
         }
     }
 }

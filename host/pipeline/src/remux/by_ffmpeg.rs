@@ -1,101 +1,39 @@
-//! Batches with a container that [`super::copying`] does not read: one ffmpeg run joins the picture and the chosen audio,
-//! all copied, into FLV on its stdout. The times on air are ours.
+//! A file with a container whose packets cannot be listed: one ffmpeg run copies them into fragmented MP4. Only the order of
+//! its packets counts: the times on air are ours.
 
-use tokio::io::AsyncReadExt;
+use std::path::{Path, PathBuf};
 
-use super::spooling::{Layout, Spooler};
-use super::{CHUNK_BYTES, Job, RemuxError, Remuxed};
+use super::Job;
+use crate::demux::{DemuxError, part, rename};
 use outboard_ffmpeg as ffmpeg;
 use outboard_ffmpeg::limits::FFMPEG_TIMEOUT;
-use outboard_media::flv::body::{AudioFacts, PacketType, VideoFacts};
-use outboard_media::flv::{TagKind, TagReader};
+use outboard_media::demux::TrackKind;
 use outboard_store::files::names;
 
-/// Writes the batch's `air.flv` under its temporary name.
-pub(super) async fn run(job: &Job<'_>) -> Result<Remuxed, RemuxError> {
-    let command = command(job);
-    let mut tags = Tags { reader: TagReader::new(), spooler: Spooler::create(Layout::of(job))? };
-    let (running, mut stdout) = job.turn.spawn("remux", command).await?;
-    let mut chunk = vec![0; CHUNK_BYTES];
-    let read = async {
-        loop {
-            let n = stdout.read(&mut chunk).await?;
-            if n == 0 {
-                return Ok::<_, RemuxError>(());
-            }
-            tags.feed(chunk.get(..n).unwrap_or_default())?;
-        }
+/// Copies the track of this kind from a file of the batch, whose container has this name, into another file of the batch.
+pub(super) async fn copy(job: &Job<'_>, kind: TrackKind, from: &Path, format: &str) -> Result<PathBuf, DemuxError> {
+    let (name, map) = match kind {
+        TrackKind::Video => (names::COPIED_VIDEO, "0:v:0"),
+        TrackKind::Audio => (names::COPIED_AUDIO, "0:a:0"),
     };
-    match tokio::time::timeout(FFMPEG_TIMEOUT, read).await {
-        Ok(done) => {
-            // With nobody reading, ffmpeg ends. Its own words tell more than the broken stream it left.
-            drop(stdout);
-            let finished = running.finish(FFMPEG_TIMEOUT).await;
-            if !matches!(done, Err(RemuxError::Io(_))) {
-                finished?;
-            }
-            done?;
-        }
-        Err(_) => return Err(running.overdue(FFMPEG_TIMEOUT).await.into()),
-    }
-    tags.reader.finish()?;
-    tags.spooler.finish()
-}
-
-/// The command that writes FLV tags to stdout, all copied.
-fn command(job: &Job<'_>) -> ffmpeg::Command {
+    let temporary = part(job.dir, name);
     let mut command = ffmpeg::command("file,pipe");
-    command.reads(job.dir);
-    let mut maps: Vec<&str> = Vec::new();
-    if job.facts.video.is_some() {
-        command.args(["-f", "mp4", "-i"]).arg(job.dir.join(names::VIDEO));
-        maps.extend(["-map", "0:v:0"]);
-    }
-    if job.has_audio() {
-        maps.extend(["-map", if maps.is_empty() { "0:a:0" } else { "1:a:0" }]);
-        match job.processed {
-            Some(processed) => command.reads(&processed.path).args(["-f", processed.format, "-i"]).arg(&processed.path),
-            None => command.args(["-f", "mp4", "-i"]).arg(job.dir.join(names::AUDIO)),
-        };
-        maps.extend(["-bsf:a", "aac_adtstoasc"]);
-    }
-    maps.extend(["-c", "copy", "-copyinkf"]);
-    command.args(&maps).args(["-f", "flv", "-flvflags", "no_duration_filesize", "pipe:1"]);
-    command
+    command.reads(from).args(["-f", format, "-i"]).arg(from).args(["-map", map, "-c", "copy", "-copyinkf"]);
+    match kind {
+        TrackKind::Video => command.args(["-movflags", "frag_keyframe+empty_moov+default_base_moof"]),
+        // The moov waits for the first packet, which tells how AAC is set up.
+        TrackKind::Audio => command.args([
+            "-bsf:a",
+            "aac_adtstoasc",
+            "-frag_duration",
+            "5000000",
+            "-movflags",
+            "delay_moov+default_base_moof",
+        ]),
+    };
+    command.writes(job.dir).args(["-f", "mp4"]).arg(&temporary);
+    job.turn.output("remux", command, 0, FFMPEG_TIMEOUT).await?;
+    let path = job.dir.join(name);
+    rename(&temporary, &path).await?;
+    Ok(path)
 }
-
-/// Takes ffmpeg's FLV in pieces.
-struct Tags {
-    reader: TagReader,
-    spooler: Spooler,
-}
-
-impl Tags {
-    fn feed(&mut self, piece: &[u8]) -> Result<(), RemuxError> {
-        let Self { reader, spooler } = self;
-        reader.feed(piece);
-        while let Some(tag) = reader.next_tag()? {
-            match tag.kind {
-                TagKind::Script => spooler.metadata(tag.body)?,
-                TagKind::Video => match VideoFacts::parse(tag.body)?.packet {
-                    PacketType::SequenceHeader => spooler.header(TagKind::Video, tag.body)?,
-                    PacketType::Media => {
-                        let first = tag.body.first().copied().unwrap_or_default();
-                        spooler.picture(first, tag.body.get(VIDEO_HEAD..).unwrap_or_default())?;
-                    }
-                    // ffmpeg ends each file with an end of sequence; the stream goes on.
-                    _ => {}
-                },
-                TagKind::Audio => match AudioFacts::parse(tag.body)?.packet {
-                    PacketType::SequenceHeader => spooler.header(TagKind::Audio, tag.body)?,
-                    PacketType::Media => spooler.sound(&[tag.body])?,
-                    _ => {}
-                },
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Bytes of the body of a picture before its payload: frame type, packet type, composition time.
-const VIDEO_HEAD: usize = 5;

@@ -1,90 +1,168 @@
-//! `air.flv` -> `output.fmp4`: what goes on air, as a file that is kept and plays in a browser.
+//! `output.fmp4`: what goes on air of a batch, as one file that plays in a browser. It need not exist: its bytes follow from the
+//! batch's [`AirIndex`], and any range of them is put together when it is wanted ([`Output`]).
 //!
-//! The same packets at the same times, written by us: so batches follow on without a gap, whatever was trimmed, skipped or
-//! spliced. Fragments begin with a key frame and are counted over the stream's life, which keeps playlists of them stable. It
-//! is not needed for air: where it cannot be written, the stream goes on without it.
+//! The same packets at the same times, so batches follow on without a gap, whatever was trimmed, skipped or spliced. Fragments
+//! begin with a key frame and are counted over the stream's life ([`series`]), which keeps playlists of them stable. The same
+//! index always gives the same bytes. Where `keep.output` asks for it, they are written to disk too ([`kept`]).
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::PathBuf;
 
-use super::CHUNK_BYTES;
-use crate::demux::part;
+use super::index::AirIndex;
 use crate::limits::OUTPUT_FRAGMENT_MIN;
-use outboard_egress::spool::{ReadyBatch, Tag};
+use outboard_egress::spool::{ReadyBatch, Tag, Track};
 use outboard_media::demux::Codec;
-use outboard_media::facts::BatchFacts;
-use outboard_media::fmp4::head::{self, Head, Place};
+use outboard_media::flv::head::record;
+use outboard_media::fmp4::head::{self, Fragment, Head, Place};
 use outboard_media::fmp4::{self, AUDIO, Run, Sample, VIDEO};
 use outboard_media::limits::OUTPUT_FRAGMENTS_MAX;
-use outboard_store::files::StreamFiles;
-use outboard_store::files::names;
 
-/// Bytes before the packet in an FLV body: frame and packet type with the composition time, sound format and packet type.
-const VIDEO_HEAD: u32 = 5;
-const AUDIO_HEAD: u32 = 2;
-/// Batches follow on if the next begins this near to the end of the one before, in milliseconds. Real breaks are far larger.
-const FOLLOWS_MS: u64 = 500;
+pub mod kept;
+pub mod series;
 
-/// The outputs of a stream's batches, one after another. Remembers where the last one ended.
-#[derive(Debug, Default)]
-pub struct Series(Option<Last>);
-
+/// The bytes of one batch's output, each range of which can be read.
 #[derive(Debug)]
-struct Last {
-    place: Place,
-    init: Vec<u8>,
-    next_sequence: u64,
-    end_ms: u64,
+pub struct Output {
+    head: Head,
+    chunks: Vec<Chunk>,
+    length: u64,
+    /// The files of the pictures and of the sound.
+    paths: [PathBuf; 2],
 }
 
-impl Series {
-    /// Goes on after the newest output on disk of a batch before `below`; blocks. Without one, counts begin anew.
-    pub fn resume(files: &StreamFiles, below: u64) -> Self {
-        let entries = std::fs::read_dir(&files.batches).into_iter().flatten().flatten();
-        let number = |name: &str| name.strip_prefix("batch-")?.parse::<u64>().ok().filter(|number| *number < below);
-        let mut numbers: Vec<u64> = entries.filter_map(|entry| number(entry.file_name().to_str()?)).collect();
-        numbers.sort_unstable_by(|a, b| b.cmp(a));
-        Self(numbers.into_iter().find_map(|number| Last::read(&files.batch(number).join(names::OUTPUT))))
+/// Consecutive bytes of the output.
+#[derive(Debug)]
+struct Chunk {
+    /// Position of its first byte in the output.
+    at: u64,
+    length: u64,
+    from: Origin,
+}
+
+/// Where bytes come from.
+#[derive(Debug)]
+enum Origin {
+    /// Made for the output.
+    Made(Vec<u8>),
+    /// From this offset of the file of a track, the pictures (0) or the sound (1).
+    File(usize, u64),
+}
+
+/// Reads an [`Output`]. It opens the batch's files when it comes to their bytes.
+#[derive(Debug, Default)]
+pub struct Reader {
+    files: [Option<File>; 2],
+}
+
+impl Output {
+    /// The output of a batch; `None` if nothing of it went on air, or a fragment would be over 2 GB.
+    pub fn of(index: &AirIndex) -> Option<Self> {
+        let tracks = Tracks::of(index);
+        let (reference, _) = tracks.reference()?;
+        let (place, init) = (index.place?, tracks.init());
+        let pieces = tracks.pieces();
+        let mut moofs = Vec::with_capacity(pieces.len());
+        let mut list = Vec::with_capacity(pieces.len());
+        for (n, piece) in pieces.iter().enumerate() {
+            let end_ms = pieces.get(n + 1).map_or(index.ready.end_ms, |next| next.start_ms);
+            let runs = tracks.runs(piece);
+            let data: u64 = runs.iter().flat_map(|run| &run.samples).map(|sample| u64::from(sample.size)).sum();
+            // Counted from 1, and 32 bits wide.
+            let sequence = (place.sequence + n as u64 + 1) as u32;
+            let moof = fmp4::fragment(sequence, &runs)?;
+            let bytes = u32::try_from(moof.len() as u64 + data).ok()?;
+            if bytes > i32::MAX.cast_unsigned() {
+                return None;
+            }
+            let independent = piece.video.first().map_or(tracks.video.is_none(), |tag| tag.key);
+            list.push((bytes, u32::try_from(end_ms.saturating_sub(piece.start_ms)).unwrap_or(u32::MAX), independent));
+            moofs.push(moof);
+        }
+        let start = head::build(&init, place, reference, &list);
+        let mut offset = start.len() as u64;
+        let fragments = list.into_iter().map(|(bytes, duration_ms, independent)| {
+            let fragment = Fragment { offset, bytes, duration_ms, independent };
+            offset += u64::from(bytes);
+            fragment
+        });
+        let head = Head { init: init.len() as u64, place, fragments: fragments.collect() };
+        let paths = [index.ready.video.path.clone(), index.ready.audio.path.clone()];
+        let mut output = Self { head, chunks: Vec::new(), length: 0, paths };
+        output.made(start);
+        for (piece, moof) in pieces.iter().zip(moofs) {
+            output.made(moof);
+            for (file, tags) in [piece.video, piece.audio].into_iter().enumerate() {
+                tags.iter().for_each(|tag| output.sample(file, tag));
+            }
+        }
+        Some(output)
     }
 
-    /// Writes the output of the next batch into its folder; blocks. `ready` tells what is in its `air.flv`.
-    pub fn write(&mut self, dir: &Path, ready: &ReadyBatch, facts: &BatchFacts) -> io::Result<()> {
-        let tracks = Tracks::of(ready, facts);
-        let Some((reference, first)) = tracks.reference().and_then(|(track, tags)| Some((track, tags.first()?))) else {
-            return Ok(());
-        };
-        let init = tracks.init();
-        let mut place = Place { sequence: 0, discontinuity: 0, start_ms: first.dts_ms };
-        if let Some(last) = &self.0 {
-            let follows = last.init == init && last.end_ms.abs_diff(place.start_ms) <= FOLLOWS_MS;
-            place.sequence = last.next_sequence;
-            place.discontinuity = last.place.discontinuity + u64::from(!follows);
-        }
-        let temporary = part(dir, names::OUTPUT);
-        let written = tracks.write(&temporary, reference, place, &init);
-        let end_ms = ready.end_ms.max(place.start_ms);
-        match written.and_then(|count| std::fs::rename(&temporary, dir.join(names::OUTPUT)).map(|()| count)) {
-            Ok(count) => {
-                self.0 = Some(Last { place, init, next_sequence: place.sequence + count as u64, end_ms });
-                Ok(())
+    /// The positions of its parts.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Length in bytes.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn made(&mut self, bytes: Vec<u8>) {
+        let length = bytes.len() as u64;
+        self.chunks.push(Chunk { at: self.length, length, from: Origin::Made(bytes) });
+        self.length += length;
+    }
+
+    fn sample(&mut self, file: usize, tag: &Tag) {
+        let length = u64::from(tag.len);
+        match self.chunks.last_mut() {
+            // What is together in the batch's file is read together.
+            Some(Chunk { length: before, from: Origin::File(same, offset), .. })
+                if *same == file && *offset + *before == tag.offset =>
+            {
+                *before += length;
             }
-            Err(error) => {
-                // What is left is swept at the next start.
-                let _ = std::fs::remove_file(&temporary);
-                Err(error)
-            }
+            _ => self.chunks.push(Chunk { at: self.length, length, from: Origin::File(file, tag.offset) }),
         }
+        self.length += length;
     }
 }
 
-impl Last {
-    fn read(path: &Path) -> Option<Self> {
-        let head = Head::read(path).ok()??;
-        let mut init = vec![0; usize::try_from(head.init).ok()?];
-        File::open(path).ok()?.read_exact_at(&mut init, 0).ok()?;
-        Some(Self { place: head.place, init, next_sequence: head.next_sequence(), end_ms: head.end_ms() })
+impl Reader {
+    /// Fills the buffer with the bytes of the output from `at` on, or up to its end; answers how many there were. Blocks.
+    ///
+    /// # Errors
+    /// The system's error if a file of the batch cannot be read, or is shorter than its index says.
+    pub fn read(&mut self, output: &Output, at: u64, to: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        let first = output.chunks.partition_point(|chunk| chunk.at + chunk.length <= at);
+        for chunk in output.chunks.iter().skip(first) {
+            let Some(rest) = to.get_mut(filled..).filter(|rest| !rest.is_empty()) else { break };
+            let skip = (at + filled as u64).saturating_sub(chunk.at);
+            let left = usize::try_from(chunk.length - skip).unwrap_or(usize::MAX).min(rest.len());
+            let rest = rest.get_mut(..left).unwrap_or_default();
+            match &chunk.from {
+                Origin::Made(bytes) => {
+                    let from = usize::try_from(skip).unwrap_or(usize::MAX);
+                    rest.copy_from_slice(bytes.get(from..from + left).unwrap_or_default());
+                }
+                Origin::File(file, offset) => self.file(output, *file)?.read_exact_at(rest, offset + skip)?,
+            }
+            filled += left;
+        }
+        Ok(filled)
+    }
+
+    fn file(&mut self, output: &Output, file: usize) -> io::Result<&File> {
+        let missing = || io::Error::from(io::ErrorKind::NotFound);
+        let (open, path) = self.files.get_mut(file).zip(output.paths.get(file)).ok_or_else(missing)?;
+        match open {
+            Some(file) => Ok(file),
+            none => Ok(none.insert(File::open(path)?)),
+        }
     }
 }
 
@@ -103,21 +181,26 @@ struct Piece<'a> {
 }
 
 impl<'a> Tracks<'a> {
-    fn of(ready: &'a ReadyBatch, facts: &BatchFacts) -> Self {
-        let config = |header: &'a Option<bytes::Bytes>, head: u32| header.as_ref()?.get(head as usize..);
-        let video = config(&ready.video.header, VIDEO_HEAD).filter(|_| !ready.video.tags.is_empty()).map(|config| {
-            let (width, height) = facts.video.as_ref().map_or((0, 0), |track| track.dimensions);
-            (fmp4::Video { codec: Codec::H264, config, width, height }, ready.video.tags.as_slice())
+    fn of(index: &'a AirIndex) -> Self {
+        let AirIndex { ready, form, .. } = index;
+        let video = config(&ready.video).map(|(codec, config)| {
+            (fmp4::Video { codec, config, width: form.width, height: form.height }, ready.video.tags.as_slice())
         });
-        let audio = config(&ready.audio.header, AUDIO_HEAD).filter(|_| !ready.audio.tags.is_empty()).map(|config| {
-            let (sample_rate, channels) = facts.audio.as_ref().map_or((0, 2), |t| (t.sample_rate, t.channels));
-            (fmp4::Audio { codec: Codec::Aac, config, sample_rate, channels }, ready.audio.tags.as_slice())
+        let audio = config(&ready.audio).map(|(codec, config)| {
+            let (sample_rate, channels) = (form.sample_rate, form.channels);
+            (fmp4::Audio { codec, config, sample_rate, channels }, ready.audio.tags.as_slice())
         });
         Self { ready, video, audio }
     }
 
     fn init(&self) -> Vec<u8> {
         fmp4::init(self.video.map(|(video, _)| video), self.audio.map(|(audio, _)| audio))
+    }
+
+    /// Where the batch begins in its stream, but for its numbers; `None`: nothing of it goes on air.
+    fn start(&self) -> Option<Place> {
+        let (_, tags) = self.reference()?;
+        Some(Place { sequence: 0, discontinuity: 0, start_ms: tags.first()?.dts_ms })
     }
 
     /// The track that fragments go by: the picture, where there is one.
@@ -155,75 +238,35 @@ impl<'a> Tracks<'a> {
         pieces
     }
 
-    /// Writes the file; answers how many fragments it has.
-    fn write(&self, path: &Path, reference: u32, place: Place, init: &[u8]) -> io::Result<usize> {
-        let from = File::open(&self.ready.path)?;
-        let pieces = self.pieces();
-        let too_large = || io::Error::other("a fragment over 2 GB");
-        let mut moofs = Vec::with_capacity(pieces.len());
-        let mut list = Vec::with_capacity(pieces.len());
-        for (n, piece) in pieces.iter().enumerate() {
-            let end_ms = pieces.get(n + 1).map_or(self.ready.end_ms, |next| next.start_ms);
-            let runs = self.runs(piece, &from)?;
-            let data: u64 = runs.iter().flat_map(|run| &run.samples).map(|sample| u64::from(sample.size)).sum();
-            // Counted from 1, and 32 bits wide.
-            let sequence = (place.sequence + n as u64 + 1) as u32;
-            let moof = fmp4::fragment(sequence, &runs).ok_or_else(too_large)?;
-            let bytes = u32::try_from(moof.len() as u64 + data).map_err(|_| too_large())?;
-            if bytes > i32::MAX.cast_unsigned() {
-                return Err(too_large());
-            }
-            let independent = piece.video.first().map_or(self.video.is_none(), |tag| tag.key);
-            list.push((bytes, u32::try_from(end_ms.saturating_sub(piece.start_ms)).unwrap_or(u32::MAX), independent));
-            moofs.push(moof);
-        }
-        let mut out = BufWriter::with_capacity(CHUNK_BYTES, File::create(path)?);
-        out.write_all(&head::build(init, place, reference, &list))?;
-        let mut packet = Vec::new();
-        for (piece, moof) in pieces.iter().zip(&moofs) {
-            out.write_all(moof)?;
-            for (tags, head) in [(piece.video, VIDEO_HEAD), (piece.audio, AUDIO_HEAD)] {
-                for tag in tags {
-                    packet.resize(tag.len.saturating_sub(head) as usize, 0);
-                    from.read_exact_at(&mut packet, tag.offset + u64::from(head))?;
-                    out.write_all(&packet)?;
-                }
-            }
-        }
-        out.flush()?;
-        Ok(pieces.len())
-    }
-
-    fn runs(&self, piece: &Piece<'a>, from: &File) -> io::Result<Vec<Run>> {
+    fn runs(&self, piece: &Piece<'a>) -> Vec<Run> {
         let mut runs = Vec::new();
         if let (Some((_, all)), Some(first)) = (self.video, piece.video.first()) {
             let last_ms = all.last().map_or(0, |last| self.ready.end_ms.saturating_sub(last.dts_ms));
             let durations = durations(all, piece.video, last_ms);
-            let samples = piece.video.iter().zip(durations).map(|(tag, duration)| {
-                let mut head = [0; VIDEO_HEAD as usize];
-                from.read_exact_at(&mut head, tag.offset)?;
-                let [_, _, c0, c1, c2] = head;
-                // 24 bits with a sign.
-                let composition = i32::from_be_bytes([c0, c1, c2, 0]) >> 8;
-                Ok(Sample { size: tag.len.saturating_sub(VIDEO_HEAD), duration, composition, key: tag.key })
+            let samples = piece.video.iter().zip(durations).map(|(tag, duration)| Sample {
+                size: tag.len,
+                duration,
+                composition: tag.composition_ms,
+                key: tag.key,
             });
-            let samples = samples.collect::<io::Result<_>>()?;
-            runs.push(Run { track: VIDEO, start: first.dts_ms, samples });
+            runs.push(Run { track: VIDEO, start: first.dts_ms, samples: samples.collect() });
         }
         if let (Some((_, all)), Some(first)) = (self.audio, piece.audio.first()) {
             let step = |pair: &[Tag]| pair.last().zip(pair.first()).map(|(b, a)| b.dts_ms.saturating_sub(a.dts_ms));
             let last_ms = all.windows(2).last().and_then(step).unwrap_or_default();
             let durations = durations(all, piece.audio, last_ms);
-            let samples = piece.audio.iter().zip(durations).map(|(tag, duration)| Sample {
-                size: tag.len.saturating_sub(AUDIO_HEAD),
-                duration,
-                composition: 0,
-                key: true,
-            });
+            let samples = piece.audio.iter().zip(durations);
+            let samples = samples.map(|(tag, duration)| Sample { size: tag.len, duration, composition: 0, key: true });
             runs.push(Run { track: AUDIO, start: first.dts_ms, samples: samples.collect() });
         }
-        Ok(runs)
+        runs
     }
+}
+
+/// The configuration of a track that has packets: that of its first one.
+fn config(track: &Track) -> Option<(Codec, &[u8])> {
+    let header = track.headers.first().filter(|_| !track.tags.is_empty())?;
+    Some((header.codec, record(header.codec, &header.body)?))
 }
 
 /// How long each packet of `some` lasts: until the next one of the track, `last_ms` at its end.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::assembler::Assembler;
+use super::output::kept::Keeper;
 use super::planner::Planner;
 use super::reply::{Decision, Why};
 use super::report::Outcome;
@@ -36,6 +37,8 @@ pub struct Remuxer {
     pub assembler: Assembler,
     /// Where ready batches go.
     pub spool: Spool,
+    /// Writes outputs as files, where they are wanted.
+    pub keeper: Keeper,
     /// Tells what came of each batch.
     pub reporter: Reporter,
 }
@@ -59,12 +62,13 @@ impl Remuxer {
         }
         self.spool.finish();
         self.clock.unbound();
+        self.keeper.finish().await;
         Ok(())
     }
 
     /// Takes a batch through the step. False: it is lost.
     async fn take(&mut self, mut batch: Demuxed, times: &BatchTimes) -> Result<bool, JournalError> {
-        let (number, arrived) = (batch.number, Instant::now());
+        let (number, arrived, dir) = (batch.number, Instant::now(), batch.dir.clone());
         let deadline = self.deadlines.of(times, self.due(times), self.clock.status().standing);
         let decision = decide(batch.pending.take(), deadline).await;
         self.time_exchange(times, &decision);
@@ -91,6 +95,7 @@ impl Remuxer {
         self.clock.extend(ready.end_ms);
         self.pace.ready(readiness.newest);
         self.spool.append(ready);
+        self.keeper.write(number, dir);
         let rate = self.clock.set_rate(readiness.rate);
         self.reporter.remux(number, Outcome::Spooled { slack_ms: readiness.slack_ms, rate }).await?;
         Ok(true)

@@ -1,127 +1,144 @@
-//! Packets in the order of their files -> `air.flv`, each at its time, with counts of what did not come and what was left
-//! out.
-//!
-//! Both ways of putting a batch together end here ([`super::copying`], [`super::by_ffmpeg`]), so their files, times and
-//! counts are the same.
+//! The packets of a batch's files -> the index that egress sends from: each packet at its time, with counts of what did not
+//! come and what was left out. No I/O.
 
-use std::path::PathBuf;
+use bytes::Bytes;
 
-use super::air::{self, Writer};
+use super::locating::Located;
 use super::times::{self, AudioTimes};
 use super::{Job, RemuxError, Remuxed};
-use crate::demux::part;
-use outboard_egress::spool::ReadyBatch;
-use outboard_media::avc;
-use outboard_media::flv::{FileHeader, TagKind};
+use outboard_egress::spool::{ReadyBatch, SequenceHeader, Tag, Track};
+use outboard_media::demux::{Codec, Config};
+use outboard_media::facts::TrackFacts;
+use outboard_media::flv::head::{HEAD_BYTES_MAX, four_cc, sequence_header};
+use outboard_media::flv::{BODY_MAX, FlvError, metadata};
 use outboard_media::timeline::AirTime;
-use outboard_store::files::names;
 
-/// What a batch's file is made by, apart from its packets. It borrows nothing, so that a blocking thread can have it.
-#[derive(Debug)]
-pub(super) struct Layout {
-    path: PathBuf,
-    header: FileHeader,
-    ready: ReadyBatch,
-    video: Vec<AirTime>,
-    audio: AudioTimes,
+/// Gives each packet its time.
+pub(super) fn ready(job: &Job<'_>, video: Option<Located>, audio: Option<Located>) -> Result<Remuxed, RemuxError> {
+    let (video_times, audio_times) = (&job.placed.video, times::audio(job));
+    let count = |located: &Option<Located>| located.as_ref().map_or(0, |located| located.layout.packets.len());
+    let (pictures, sounds) = (count(&video), count(&audio));
+    let ready = ReadyBatch {
+        number: job.number,
+        metadata: Some(Bytes::from(told(job))),
+        video: video.map_or_else(|| Ok(Track::default()), |located| track(located, video_times, 0, true))?,
+        audio: audio.map_or_else(
+            || Ok(Track::default()),
+            |located| track(located, &audio_times.times, audio_times.skip, false),
+        )?,
+        start_ms: job.placed.start_ms,
+        end_ms: job.placed.end_ms,
+    };
+    let extra = pictures.saturating_sub(video_times.len());
+    if extra > 0 {
+        tracing::warn!(batch = ready.number, extra, "the batch's file has more pictures than were demuxed");
+    }
+    let AudioTimes { times, own, .. } = audio_times;
+    let expected = video_times.len() + if own { times.len() } else { 0 };
+    let out = ready.video.tags.len() + if own { ready.audio.tags.len() } else { 0 };
+    let trimmed = sounds - ready.audio.tags.len();
+    Ok(Remuxed { lost: expected.saturating_sub(out) as u64, trimmed: trimmed as u64, ready })
 }
 
-impl Layout {
-    pub(super) fn of(job: &Job<'_>) -> Self {
-        Self {
-            path: part(job.dir, names::AIR),
-            header: FileHeader { audio: job.has_audio(), video: job.facts.video.is_some() },
-            ready: air::empty(job.number, job.dir, (job.placed.start_ms, job.placed.end_ms)),
-            video: job.placed.video.clone(),
-            audio: times::audio(job),
+/// The packets of a track behind the first `skip`, each at its time; packets beyond the times are left out.
+fn track(located: Located, times: &[AirTime], skip: usize, pictures: bool) -> Result<Track, RemuxError> {
+    let Located { path, layout } = located;
+    let mut tags = Vec::with_capacity(times.len());
+    for (stored, time) in layout.packets.iter().skip(skip).zip(times) {
+        let body = stored.len as usize + HEAD_BYTES_MAX;
+        if body > BODY_MAX {
+            return Err(FlvError::BodyTooLong(body).into());
         }
+        tags.push(Tag {
+            offset: stored.offset,
+            len: stored.len,
+            dts_ms: time.dts_ms,
+            composition_ms: time.composition_ms,
+            key: stored.key && pictures,
+        });
+    }
+    let mut headers: Vec<SequenceHeader> = Vec::new();
+    for (first, config) in &layout.configs {
+        let (first, codec) = (first.saturating_sub(skip), codec(config));
+        if first >= tags.len() {
+            break;
+        }
+        let body = sequence_header(config).map(Bytes::from);
+        let body = body.ok_or_else(|| RemuxError::Unsendable { path: path.clone(), codec: codec.name() })?;
+        // What only skipped packets needed counts for nothing.
+        headers.pop_if(|before| before.first == first);
+        if headers.last().is_none_or(|before| (before.codec, &before.body) != (codec, &body)) {
+            headers.push(SequenceHeader { first, codec, body });
+        }
+    }
+    Ok(Track { path, headers, tags })
+}
+
+fn codec(config: &Config) -> Codec {
+    match config {
+        Config::Video(video) => video.codec,
+        Config::Audio(audio) => audio.codec,
     }
 }
 
-/// Takes the packets of both tracks, each track in order.
-pub(super) struct Spooler {
-    writer: Writer,
-    video_times: Vec<AirTime>,
-    audio: AudioTimes,
-    /// Audio packets seen, the skipped ones included.
-    audio_seen: usize,
-    video_seen: usize,
-    trimmed: u64,
-    expected: u64,
+/// The body of the `onMetaData` tag.
+fn told(job: &Job<'_>) -> Vec<u8> {
+    let video = job.facts.video.as_ref().map(|track| {
+        let (width, height) = track.dimensions;
+        let other = [Codec::Hevc, Codec::Av1].into_iter().find(|codec| codec.name() == track.codec);
+        metadata::Video { four_cc: other.and_then(four_cc), width, height, frame_rate: frame_rate(track) }
+    });
+    // What is copied has the original's rate and channels; what is encoded gets them.
+    let audio = job.facts.audio.as_ref().filter(|_| job.has_audio());
+    let audio = audio.map(|track| metadata::Audio { sample_rate: track.sample_rate, channels: track.channels });
+    metadata::body(video, audio)
 }
 
-impl Spooler {
-    /// Creates the file; blocks.
-    pub(super) fn create(layout: Layout) -> Result<Self, RemuxError> {
-        let Layout { path, header, ready, video, audio } = layout;
-        let expected = video.len() + if audio.own { audio.times.len() } else { 0 };
-        Ok(Self {
-            writer: Writer::create(&path, header, ready)?,
-            video_times: video,
-            audio,
-            audio_seen: 0,
-            video_seen: 0,
-            trimmed: 0,
-            expected: expected as u64,
-        })
+/// Frames per second in hundredths, so that all batches of a steady stream tell the same; 0 if it is not known.
+fn frame_rate(track: &TrackFacts) -> f64 {
+    match track.packet_us() {
+        0 => 0.0,
+        us => (1e8 / us as f64).round() / 100.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use outboard_media::demux::AudioConfig;
+    use outboard_media::layout::{Stored, TrackLayout};
+
+    fn config(record: u8, codec: Codec) -> Config {
+        Config::Audio(AudioConfig { codec, record: vec![record], sample_rate: 48_000, channels: 2, layer: 0 })
     }
 
-    /// Takes the body of the `onMetaData` tag.
-    pub(super) fn metadata(&mut self, body: &[u8]) -> Result<(), RemuxError> {
-        self.writer.metadata(body)
+    fn located(configs: &[(usize, Config)]) -> Located {
+        let stored = |n: u64| Stored { offset: n * 10, len: 10, key: true };
+        let layout = TrackLayout { packets: (0..10).map(stored).collect(), configs: configs.to_vec() };
+        Located { path: "x".into(), layout }
     }
 
-    /// Takes the body of a sequence header tag.
-    pub(super) fn header(&mut self, kind: TagKind, body: &[u8]) -> Result<(), RemuxError> {
-        match kind {
-            TagKind::Video => self.writer.header(kind, &avc::clean_sequence_header(body)),
-            _ => self.writer.header(kind, body),
-        }
+    fn headers(configs: &[(usize, u8)], skip: usize, packets: u64) -> Vec<(usize, u8)> {
+        let configs: Vec<_> = configs.iter().map(|(first, record)| (*first, config(*record, Codec::Aac))).collect();
+        let times: Vec<_> = (0..packets).map(|n| AirTime { dts_ms: n, composition_ms: 0 }).collect();
+        let track = track(located(&configs), &times, skip, false).unwrap();
+        assert_eq!(track.tags.first().map(|tag| (tag.offset, tag.key)), Some((skip as u64 * 10, false)));
+        track.headers.iter().map(|header| (header.first, header.body[2])).collect()
     }
 
-    /// Takes the next picture: the first byte of its body, and what comes behind the body's head.
-    pub(super) fn picture(&mut self, first: u8, payload: &[u8]) -> Result<(), RemuxError> {
-        if let Some(time) = self.video_times.get(self.video_seen) {
-            self.writer.video(first, payload, *time)?;
-        }
-        self.video_seen += 1;
-        Ok(())
+    #[test]
+    fn each_configuration_is_a_header_at_its_packet() {
+        assert_eq!(headers(&[(0, 1), (4, 2), (7, 1)], 0, 10), [(0, 1), (4, 2), (7, 1)]);
+        assert_eq!(headers(&[(0, 1), (4, 2), (7, 1)], 5, 10), [(0, 2), (2, 1)], "of packets that are left out none");
+        assert_eq!(headers(&[(0, 1), (4, 2)], 4, 10), [(0, 2)]);
+        assert_eq!(headers(&[(0, 1), (4, 2), (7, 1)], 0, 5), [(0, 1), (4, 2)], "nor of those behind the end");
+        assert_eq!(headers(&[(0, 1), (4, 1), (7, 2)], 0, 10), [(0, 1), (7, 2)], "the same again is none");
     }
 
-    /// Takes the next packet of sound, whose body is these pieces.
-    pub(super) fn sound(&mut self, body: &[&[u8]]) -> Result<(), RemuxError> {
-        match self.next_sound() {
-            Some(time) => self.writer.audio(body, time)?,
-            None => self.trimmed += 1,
-        }
-        self.audio_seen += 1;
-        Ok(())
-    }
-
-    fn next_sound(&self) -> Option<AirTime> {
-        let at = self.audio_seen.checked_sub(self.audio.skip)?;
-        self.audio.times.get(at).copied()
-    }
-
-    /// Whether the next picture belongs before the next packet of sound: at equal times it does, as egress sends them. A
-    /// packet that is left out has no time, and is taken at once.
-    pub(super) fn picture_first(&self) -> bool {
-        match (self.video_times.get(self.video_seen), self.next_sound()) {
-            (Some(video), Some(audio)) => video.dts_ms <= audio.dts_ms,
-            (None, _) => true,
-            (_, None) => false,
-        }
-    }
-
-    /// Ends the file; blocks.
-    pub(super) fn finish(self) -> Result<Remuxed, RemuxError> {
-        let ready = self.writer.finish()?;
-        let own_audio = if self.audio.own { ready.audio.tags.len() } else { 0 };
-        let out = (ready.video.tags.len() + own_audio) as u64;
-        let extra = self.video_seen.saturating_sub(self.video_times.len());
-        if extra > 0 {
-            tracing::warn!(batch = ready.number, extra, "remuxing wrote more video frames than were demuxed");
-        }
-        Ok(Remuxed { lost: self.expected.saturating_sub(out), trimmed: self.trimmed, ready })
+    #[test]
+    fn a_codec_without_a_form_on_air_is_named() {
+        let located = located(&[(0, config(1, Codec::Opus))]);
+        let error = track(located, &[AirTime { dts_ms: 0, composition_ms: 0 }], 0, false).unwrap_err();
+        assert_eq!(error.to_string(), "x has opus, which has no form on air: H.264 and AAC have");
     }
 }

@@ -11,7 +11,7 @@ use outboard_media::segment::{Container, Identity, Part, Segment};
 use outboard_media::timeline::Timeline;
 use outboard_store::files::StreamFiles;
 
-use super::output::Series;
+use super::output::series::Series;
 use super::{Job, Turn, remux};
 use crate::demux::Splitter;
 
@@ -129,11 +129,13 @@ impl Line {
         self.next += 1;
         let dir = self.files.make_batch(number).unwrap();
         let facts = splitter().split(segments, &dir).await.unwrap();
+        let layout = None;
         let placed = self.timeline.place(&facts, discontinuity);
         let turn = Turn { slots: &slots, by: None };
-        let job = Job { number, dir: &dir, facts: &facts, placed: &placed, with_audio: true, processed: None, turn };
+        let (dir, facts, placed) = (&dir, &facts, &placed);
+        let job = Job { number, dir, facts, layout, placed, with_audio: true, processed: None, turn };
         let remuxed = remux(job).await.unwrap();
-        self.series.write(&dir, &remuxed.ready, &facts).unwrap();
+        self.series.write(dir, &remuxed.ready, facts).unwrap();
         remuxed.ready
     }
 }

@@ -103,11 +103,7 @@ impl Reporter {
             _ => "unpaired",
         };
         self.status.update(|stats| *stats.gaps.entry(reason).or_default() += gap.segments);
-        let what = match gap.segments {
-            1 => format!("source: 1 segment is missing: {}", gap.reason),
-            count => format!("source: {count} segments are missing: {}", gap.reason),
-        };
-        self.status.warn(EventKind::SourceGap, what);
+        self.status.warn(EventKind::SourceGap, format_args!("source: {gap}"));
     }
 
     fn fresh(&self, what: String) {

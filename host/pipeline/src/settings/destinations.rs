@@ -11,6 +11,7 @@ use super::patch_field::{named, set};
 use crate::limits::{DESTINATION_NAME_MAX_CHARS, DESTINATIONS_MAX};
 use crate::load::destination_name;
 use outboard_base::{Problem, printable};
+use outboard_egress::rtmp::enhanced::EnhancedRtmp;
 use outboard_egress::target::Target;
 
 /// A receiver of the stream.
@@ -25,6 +26,8 @@ pub struct Destination {
     pub enabled: bool,
     /// Base URL of SRS's HTTP API, which is asked whether the stream arrives.
     pub srs_api: Option<String>,
+    /// When its RTMP server is sent pictures that are not H.264.
+    pub enhanced_rtmp: EnhancedRtmp,
 }
 
 /// A destination in a patch: a new one by its URL, an existing one by its id.
@@ -44,6 +47,9 @@ pub struct DestinationPatch {
     /// New value of [`Destination::srs_api`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub srs_api: Option<Option<String>>,
+    /// New value of [`Destination::enhanced_rtmp`]; `Some(None)`: the default.
+    #[serde(deserialize_with = "named")]
+    pub enhanced_rtmp: Option<Option<EnhancedRtmp>>,
 }
 
 /// A [`Destination`] whose fields were checked, with its URL parsed and its name set.
@@ -57,13 +63,15 @@ pub struct CheckedDestination {
     pub name: String,
     /// Whether packets are sent to it.
     pub enabled: bool,
+    /// When its RTMP server is sent pictures that are not H.264.
+    pub enhanced_rtmp: EnhancedRtmp,
 }
 
 // === impl Destination ===
 
 impl Default for Destination {
     fn default() -> Self {
-        Self { url: String::new(), name: None, enabled: true, srs_api: None }
+        Self { url: String::new(), name: None, enabled: true, srs_api: None, enhanced_rtmp: EnhancedRtmp::Auto }
     }
 }
 
@@ -79,13 +87,14 @@ impl Destination {
     }
 
     pub(super) fn shown_whole(&self) -> Value {
-        let Self { url: _, name, enabled, srs_api } = self;
+        let Self { url: _, name, enabled, srs_api, enhanced_rtmp } = self;
         json!({
             "id": self.id(),
             "url": self.shown(),
             "name": name,
             "enabled": enabled,
             "srsApi": srs_api.as_deref().map(shown_url),
+            "enhancedRtmp": enhanced_rtmp,
         })
     }
 }
@@ -108,13 +117,14 @@ pub(super) fn resolve(destinations: &[Destination], checks: &mut Checks) -> Vec<
     }
     let mut resolved: Vec<CheckedDestination> = Vec::new();
     let mut given: Vec<Option<&str>> = Vec::new();
-    for (n, Destination { url, name, enabled, srs_api }) in destinations.iter().enumerate() {
+    for (n, Destination { url, name, enabled, srs_api, enhanced_rtmp }) in destinations.iter().enumerate() {
         let path = checks.name(format!("destinations[{n}].url"), format!("air.to[{n}]"));
         let text = checks.secret(&path, url);
         match Target::parse(&text) {
             Ok(_) if resolved.iter().any(|other| other.text == text) => checks.wrong(path, "is listed twice"),
             Ok(target) => {
-                resolved.push(CheckedDestination { text, target, name: String::new(), enabled: *enabled });
+                let (enabled, enhanced_rtmp) = (*enabled, *enhanced_rtmp);
+                resolved.push(CheckedDestination { text, target, name: String::new(), enabled, enhanced_rtmp });
                 given.push(name.as_deref());
             }
             Err(error) => checks.wrong(path, error.to_string()),
@@ -165,7 +175,7 @@ impl Settings {
         patch: DestinationPatch,
         problems: &mut Vec<Problem>,
     ) -> Option<Destination> {
-        let DestinationPatch { id, url, name, enabled, srs_api } = patch;
+        let DestinationPatch { id, url, name, enabled, srs_api, enhanced_rtmp } = patch;
         let known = id.as_ref().map(|id| self.destinations.iter().find(|known| known.id() == *id));
         let mut destination = match (known, url) {
             (Some(Some(known)), None) => known.clone(),
@@ -184,6 +194,7 @@ impl Settings {
         };
         set(&mut destination.name, name);
         set(&mut destination.srs_api, srs_api);
+        destination.enhanced_rtmp = enhanced_rtmp.map_or(destination.enhanced_rtmp, |given| given.unwrap_or_default());
         destination.enabled = enabled.map_or(destination.enabled, |given| given.unwrap_or(true));
         Some(destination)
     }
@@ -194,8 +205,9 @@ pub(super) fn effect(old: &[Destination], new: &[Destination], effect: &mut Chan
     effect.live(Part::Destinations, by_id(old) != by_id(new));
     for old in old {
         let Some(new) = new.iter().find(|new| new.url == old.url) else { continue };
-        let Destination { url: _, name, enabled, srs_api } = old;
-        effect.live(Part::Destinations, (name, enabled) != (&new.name, &new.enabled));
+        let Destination { url: _, name, enabled, srs_api, enhanced_rtmp } = old;
+        let now = (&new.name, &new.enabled, &new.enhanced_rtmp);
+        effect.live(Part::Destinations, (name, enabled, enhanced_rtmp) != now);
         effect.live(Part::Beside, *srs_api != new.srs_api);
     }
 }

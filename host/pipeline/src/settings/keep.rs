@@ -18,6 +18,8 @@ pub struct Keep {
     pub max_age_seconds: Option<u64>,
     /// Maximum size in bytes.
     pub max_bytes: Option<u64>,
+    /// Whether what went on air is written as one file per batch (`output.fmp4`) too. Previews and downloads do not need it.
+    pub output: bool,
 }
 
 /// A [`Keep`] whose fields were checked, with defaults filled in.
@@ -29,6 +31,8 @@ pub struct KeepConfig {
     pub age: Option<Duration>,
     /// The oldest aired batches are removed while all files together are larger, in bytes; `None`: no limit.
     pub bytes: Option<u64>,
+    /// Whether `output.fmp4` is written for each batch.
+    pub output: bool,
 }
 
 // === impl Keep ===
@@ -43,12 +47,11 @@ impl Keep {
             batches: usize::try_from(batches).unwrap_or(usize::MAX),
             age: age.map(Duration::from_secs),
             bytes: self.max_bytes,
+            output: self.output,
         }
     }
 
     pub(super) fn effect(&self, new: &Self, effect: &mut ChangeEffect) {
-        let Self { batches, max_age_seconds, max_bytes } = self;
-        let differs = (batches, max_age_seconds, max_bytes) != (&new.batches, &new.max_age_seconds, &new.max_bytes);
-        effect.live(Part::Keep, differs);
+        effect.live(Part::Keep, self != new);
     }
 }

@@ -9,7 +9,8 @@ use super::checks::Checks;
 use super::headers::{self, Header, HeaderPatch, Known};
 use super::hidden::{shown_headers, shown_url};
 use super::patch_field::{named, origin, set};
-use crate::limits::{HEADER_HOSTS_MAX, LIVE_EDGE, MAX_BANDWIDTH};
+use super::source_audio::SourceAudio;
+use crate::limits::{HEADER_HOSTS_MAX, LIVE_EDGE, MAX_BANDWIDTH, PROGRAM};
 use crate::load::identity;
 use outboard_base::Problem;
 use outboard_hls::HeaderHost;
@@ -29,6 +30,12 @@ pub struct Source {
     pub max_bandwidth: Option<u64>,
     /// Selects the variant of this resolution, such as `1280x720`.
     pub resolution: Option<String>,
+    /// Selects the audio, if the source has several.
+    #[serde(skip_serializing_if = "SourceAudio::is_default")]
+    pub audio: SourceAudio,
+    /// Selects the programme of a transport stream by its program_number; `None`: the first one with video, else with audio.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<u32>,
     /// Number of segments before the end of the playlist at which a live stream starts; `None`: as in the playlist,
     /// else three target durations.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,6 +89,12 @@ pub struct SourcePatch {
     /// New value of [`Source::resolution`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub resolution: Option<Option<String>>,
+    /// New value of [`Source::audio`] as a whole; `Some(None)`: nothing is selected.
+    #[serde(deserialize_with = "named")]
+    pub audio: Option<Option<SourceAudio>>,
+    /// New value of [`Source::program`]; `Some(None)` removes it.
+    #[serde(deserialize_with = "named")]
+    pub program: Option<Option<u32>>,
     /// New value of [`Source::live_edge`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub live_edge: Option<Option<u32>>,
@@ -109,6 +122,10 @@ pub struct SourceConfig {
     pub max_bandwidth: Option<u64>,
     /// The variant of this width and height.
     pub resolution: Option<(u32, u32)>,
+    /// Selects the audio, if the source has several.
+    pub audio: SourceAudio,
+    /// The programme of a transport stream, by its program_number.
+    pub program: Option<u16>,
     /// Number of segments before the end of a live playlist to start at; `None`: as in the playlist, else three target
     /// durations.
     pub live_edge: Option<u32>,
@@ -127,19 +144,33 @@ pub struct SourceConfig {
 impl Source {
     /// Checks all fields; `None` if the URL is missing or invalid.
     pub(super) fn resolve(&self, checks: &mut Checks) -> Option<SourceConfig> {
-        let Self { url, backup_url, max_bandwidth, resolution, live_edge, headers, header_hosts, when_ended, catch_up } =
-            self;
+        let Self {
+            url,
+            backup_url,
+            max_bandwidth,
+            resolution,
+            audio,
+            program,
+            live_edge,
+            headers,
+            header_hosts,
+            when_ended,
+            catch_up,
+        } = self;
         let url = checks.url("source.url", url, &SCHEMES);
         let path = checks.name("source.backupUrl", "source.backup_url");
         let backup_url = backup_url.as_deref().and_then(|text| checks.url(path, text, &SCHEMES));
         let path = checks.name("source.maxBandwidth", "source.max_bandwidth");
         let max_bandwidth = checks.whole(path, *max_bandwidth, &MAX_BANDWIDTH);
+        let program = checks.whole("source.program", program.map(u64::from), &PROGRAM);
         let path = checks.name("source.liveEdge", "source.live_edge");
         let live_edge = checks.whole(path, live_edge.map(u64::from), &LIVE_EDGE);
         Some(SourceConfig {
             backup_url,
             max_bandwidth,
             resolution: resolution.as_deref().and_then(|text| resolve_resolution(text, checks)),
+            audio: audio.resolve(checks),
+            program: program.and_then(|number| u16::try_from(number).ok()),
             live_edge: live_edge.and_then(|segments| u32::try_from(segments).ok()),
             headers: headers::resolve(headers, "source.headers", checks),
             header_hosts: resolve_hosts(header_hosts, checks),
@@ -158,6 +189,10 @@ impl Source {
         set(&mut self.backup_url, patch.backup_url);
         set(&mut self.max_bandwidth, patch.max_bandwidth);
         set(&mut self.resolution, patch.resolution);
+        if let Some(audio) = patch.audio {
+            self.audio = audio.unwrap_or_default();
+        }
+        set(&mut self.program, patch.program);
         set(&mut self.live_edge, patch.live_edge);
         set(&mut self.when_ended, patch.when_ended);
         set(&mut self.catch_up, patch.catch_up);
@@ -177,12 +212,25 @@ impl Source {
     }
 
     pub(super) fn effect(&self, new: &Self, effect: &mut ChangeEffect) {
-        let Self { url, backup_url, max_bandwidth, resolution, live_edge, headers, header_hosts, when_ended, catch_up } =
-            self;
+        let Self {
+            url,
+            backup_url,
+            max_bandwidth,
+            resolution,
+            audio,
+            program,
+            live_edge,
+            headers,
+            header_hosts,
+            when_ended,
+            catch_up,
+        } = self;
         effect.restart("source.url", *url != new.url);
         effect.restart("source.backupUrl", *backup_url != new.backup_url);
         effect.restart("source.maxBandwidth", *max_bandwidth != new.max_bandwidth);
         effect.restart("source.resolution", *resolution != new.resolution);
+        effect.restart("source.audio", *audio != new.audio);
+        effect.restart("source.program", *program != new.program);
         // Only a starting stream uses it.
         effect.live(Part::Beside, *live_edge != new.live_edge);
         effect.restart("source.headers", *headers != new.headers);
@@ -195,13 +243,26 @@ impl Source {
 
     /// The settings without secrets.
     pub(super) fn shown(&self) -> Value {
-        let Self { url, backup_url, max_bandwidth, resolution, live_edge, headers, header_hosts, when_ended, catch_up } =
-            self;
+        let Self {
+            url,
+            backup_url,
+            max_bandwidth,
+            resolution,
+            audio,
+            program,
+            live_edge,
+            headers,
+            header_hosts,
+            when_ended,
+            catch_up,
+        } = self;
         json!({
             "url": shown_url(url),
             "backupUrl": backup_url.as_deref().map(shown_url),
             "maxBandwidth": max_bandwidth,
             "resolution": resolution,
+            "audio": audio.shown(),
+            "program": program,
             "liveEdge": live_edge,
             "headers": shown_headers(headers),
             "headerHosts": header_hosts,

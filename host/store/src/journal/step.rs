@@ -12,7 +12,7 @@ pub enum Step {
     Sent,
     /// The decision was made: processed audio, or the original.
     Decided,
-    /// `output.fmp4` and `air.flv` exist.
+    /// It is ready for air: `air.index` exists.
     Remuxed,
     /// Its first packet was sent.
     OnAir,

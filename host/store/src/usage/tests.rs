@@ -38,7 +38,7 @@ fn every_file_counts_once_under_its_kind() {
         ("processed_audio.fmp4", 30),
         ("reply.wav", 4),
         ("output.fmp4", 5000),
-        ("air.flv", 60_000),
+        ("air.index", 60_000),
         ("packets.txt", 700_000),
         ("output.fmp4.part", 8_000_000),
     ] {

@@ -101,6 +101,7 @@ mod tests {
     use async_graphql::{InputType, Value as Given};
     use serde_json::json;
 
+    use super::destinations::EnhancedRtmp;
     use super::source::WhenEnded;
     use super::*;
     use crate::graphql::scalars::BigInt;
@@ -108,9 +109,9 @@ mod tests {
     #[test]
     fn everything_that_the_core_shows_is_read() {
         let patch: Patch = serde_json::from_value(json!({
-            "source": { "url": "http://u:pw@o.test/live.m3u8?t=SECRET", "maxBandwidth": 5_000_000, "whenEnded": "stop", "headers": [{ "name": "X-Key", "value": "SECRET" }] },
+            "source": { "url": "http://u:pw@o.test/live.m3u8?t=SECRET", "maxBandwidth": 5_000_000, "audio": { "language": "de" }, "whenEnded": "stop", "headers": [{ "name": "X-Key", "value": "SECRET" }] },
             "processor": { "url": "https://p.test/ns?key=SECRET", "auth": { "token": "SECRET" }, "inFlight": 2 },
-            "destinations": [{ "url": "rtmp://h.test/live/SECRET", "srsApi": "http://127.0.0.1:1985" }],
+            "destinations": [{ "url": "rtmp://h.test/live/SECRET", "srsApi": "http://127.0.0.1:1985", "enhancedRtmp": "always" }],
             "batchSeconds": 6,
             "keep": { "batches": 3, "maxBytes": 10_000_000_000u64 },
             "stages": { "batching": { "settings": { "batch_seconds": 6 } } },
@@ -120,9 +121,11 @@ mod tests {
         let shown: PipelineSettings = (&settings).into();
         assert_eq!(shown.source.headers[0].name, "X-Key");
         assert_eq!(shown.source.max_bandwidth, Some(BigInt(5_000_000)));
+        assert_eq!(shown.source.audio.as_ref().unwrap().language.as_deref(), Some("de"));
         assert_eq!(shown.source.when_ended, Some(WhenEnded::Stop));
         assert!(shown.processor.as_ref().unwrap().has_auth);
         assert_eq!(shown.destinations[0].id, settings.destinations[0].id());
+        assert_eq!(shown.destinations[0].enhanced_rtmp, EnhancedRtmp::Always);
         assert_eq!((shown.batch_seconds, shown.keep.max_bytes), (Some(6), Some(BigInt(10_000_000_000))));
         assert_eq!(shown.stages.batching.settings, Some(json!({ "batch_seconds": 6 })));
         assert!(!format!("{shown:?}").contains("SECRET"), "{shown:?}");
@@ -142,15 +145,16 @@ mod tests {
                 "processor": null, "batchSeconds": null, "holdSeconds": null, "cushionSeconds": null,
                 "source": {
                     "backupUrl": null, "maxBandwidth": null, "resolution": null, "liveEdge": null, "whenEnded": null,
-                    "headerHosts": null,
+                    "headerHosts": null, "audio": null, "program": null,
                     "catchUp": null,
                 },
-                "destinations": [{ "id": "a", "name": null, "enabled": null, "srsApi": null }],
+                "destinations": [{ "id": "a", "name": null, "enabled": null, "srsApi": null, "enhancedRtmp": null }],
                 "stages": { "batching": null, "framing": { "component": null, "settings": null }, "remuxPlanning": {} },
             }),
             json!({
                 "source": {
                     "url": "u", "backupUrl": "b", "maxBandwidth": 6_000_000_000u64, "resolution": "1x1", "liveEdge": 5,
+                    "audio": { "pid": 257, "language": "de", "codec": "aac", "name": "Deutsch" }, "program": 2,
                     "headers": [{ "name": "a" }, { "name": "b", "value": "c" }], "headerHosts": ["h.test"],
                 },
                 "processor": {
@@ -159,7 +163,7 @@ mod tests {
                 },
                 "destinations": [{ "url": "d", "name": "n", "enabled": false, "srsApi": "s" }],
                 "batchSeconds": 6, "holdSeconds": 1.5, "cushionSeconds": 2.0,
-                "keep": { "batches": 1, "maxAgeSeconds": 2, "maxBytes": 3 },
+                "keep": { "batches": 1, "maxAgeSeconds": 2, "maxBytes": 3, "output": true },
                 "stages": { "batching": { "component": "c", "settings": { "x": 1 } } },
             }),
             json!({ "processor": { "path": null, "namespace": null, "auth": null, "inFlight": null, "preRoll": null } }),

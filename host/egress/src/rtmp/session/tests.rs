@@ -21,14 +21,14 @@ fn session() -> (Session, DuplexStream) {
         key: "key".into(),
         login: None,
     };
-    (Session::new(Box::new(ours), &target, PATIENCE), theirs)
+    (Session::new(Box::new(ours), &target, Need::default(), PATIENCE), theirs)
 }
 
 /// A control message from the server, on its own chunk stream, so that each has a full header.
 async fn say(server: &mut DuplexStream, kind: u8, body: &[u8]) {
     let mut out = Vec::new();
     let head = Head { chunk_stream: CONTROL, kind, stream: 0, timestamp_ms: 0 };
-    ChunkWriter::default().write(&mut out, head, body);
+    ChunkWriter::default().write(&mut out, head, &[body]);
     server.write_all(&out).await.unwrap();
 }
 
@@ -60,7 +60,7 @@ async fn a_handshake_that_does_not_come_is_not_waited_for() {
 #[tokio::test]
 async fn a_server_that_takes_no_bytes_is_left() {
     let (mut session, server) = session();
-    session.push(TagKind::Video, 0, &[0; 100_000]);
+    session.push(TagKind::Video, 0, &[&[0; 100_000]]);
     assert!(session.buffered() > 100_000);
     let error = session.flush().await.unwrap_err();
     assert_eq!(error.to_string(), "the server made no progress during writing for 0 s");
@@ -73,19 +73,19 @@ async fn a_server_that_takes_no_bytes_is_left() {
 async fn a_server_that_stops_acknowledging_is_left() {
     let (mut session, mut server) = session();
     say(&mut server, 3, &3_500u32.to_be_bytes()).await;
-    session.push(TagKind::Audio, 0, &[0; 4_000]);
+    session.push(TagKind::Audio, 0, &[&[0; 4_000]]);
     session.flush().await.unwrap();
     session.incoming().await.unwrap();
     assert_eq!(session.acked(), Some(427));
     let wait = async || tokio::time::sleep(2 * SHORT).await;
     wait().await;
     // One unacknowledged window is allowed...
-    session.push(TagKind::Audio, 1, &[0; 10]);
+    session.push(TagKind::Audio, 1, &[&[0; 10]]);
     // ...but not several.
     assert!(matches!(session.flush().await, Err(RtmpError::Timeout { during: "acknowledging", .. })));
     say(&mut server, 3, &4_000u32.to_be_bytes()).await;
     session.incoming().await.unwrap();
-    session.push(TagKind::Audio, 2, &[0; 10]);
+    session.push(TagKind::Audio, 2, &[&[0; 10]]);
     session.flush().await.unwrap();
 }
 

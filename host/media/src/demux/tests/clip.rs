@@ -3,6 +3,8 @@
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use super::differential::{self, Difference};
+
 /// Runs ffmpeg in a folder of its own; returns the bytes of the file that it writes.
 pub fn ffmpeg(args: &[&str], name: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
@@ -30,6 +32,8 @@ pub struct Clip<'a> {
     /// Arguments of the muxer.
     pub mux: &'a str,
     pub name: &'a str,
+    /// The differences from ffmpeg's demuxer that it shows.
+    pub differs: &'a [Difference],
 }
 
 impl Default for Clip<'_> {
@@ -42,13 +46,23 @@ impl Default for Clip<'_> {
             audio: "-c:a aac -b:a 96k -ac 2",
             mux: "",
             name: "clip.ts",
+            differs: &[],
         }
     }
 }
 
 impl Clip<'_> {
+    /// Encodes the clip, once for the whole test run, and demuxes it with ffmpeg too.
     pub fn make(&self) -> Vec<u8> {
-        let Self { seconds, fps, rate, video, audio, mux, name } = self;
+        differential::once(format!("{self:?}"), || {
+            let bytes = self.encode();
+            differential::check(&bytes, self.name, self.differs);
+            bytes
+        })
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let Self { seconds, fps, rate, video, audio, mux, name, differs: _ } = self;
         let picture = format!("testsrc2=size=320x180:rate={fps},noise=alls=8:allf=t:all_seed=1");
         let sound = format!(
             "sine=frequency=440:beep_factor=4:sample_rate={rate},volume=0.7[s];anoisesrc=r={rate}:a=0.02:seed=1[n];[s][n]amix=inputs=2:duration=first:normalize=0"
@@ -77,5 +91,7 @@ pub fn remux(input: &[u8], name: &str, args: &str, output: &str) -> Vec<u8> {
     let path = path.to_str().unwrap();
     let mut all = vec!["-i", path, "-map", "0", "-c", "copy"];
     all.extend(args.split_whitespace());
-    ffmpeg(&all, output)
+    let made = ffmpeg(&all, output);
+    differential::check(&made, output, &[]);
+    made
 }

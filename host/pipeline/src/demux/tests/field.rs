@@ -5,6 +5,7 @@ use super::cuts::{clip, cut, made};
 use super::stream::{Batch, Stream, air, assert_same};
 use crate::remux::testing::{PICTURE, SOUND, slots};
 use outboard_media::demux::repack::{Pack, Random, units};
+use outboard_media::demux::{Choice, Wish};
 use outboard_media::segment::Container;
 
 fn pid(packet: &[u8]) -> u16 {
@@ -180,10 +181,9 @@ async fn what_is_not_known_here_is_left_to_ffmpeg() {
 #[tokio::test]
 async fn what_cannot_go_on_air_is_named() {
     let both = format!("{PICTURE}{SOUND}");
-    for (words, why) in [
-        ("-c:v mpeg2video", "the source's video codec is mpeg2video: only h264 can go on air"),
-        ("-c:v libx265 -x265-params log-level=none", "the source's video codec is hevc: only h264 can go on air"),
-    ] {
+    for (words, why) in
+        [("-c:v mpeg2video", "the source's video codec is mpeg2video: only h264, hevc and av1 can go on air")]
+    {
         let stream = Stream::ts(&[made(&both, &format!("{words} -t 2"), "clip.ts")]);
         assert_eq!(stream.refused().await.to_string(), why, "{words}");
     }
@@ -191,19 +191,81 @@ async fn what_cannot_go_on_air_is_named() {
     assert_eq!(Stream::ts(&[nothing]).refused().await.to_string(), "the source has no supported video or audio");
 }
 
+/// The clip with its sound twice: as AC-3 in English, then as it is in German.
+fn two_sounds(clip: &[u8]) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("one.ts"), clip).unwrap();
+    let words = "-i one.ts -map 0:v -map 0:a -map 0:a -c:v copy -c:a:0 ac3 -c:a:1 copy \
+                 -metadata:s:a:0 language=eng -metadata:s:a:1 language=deu two.ts";
+    crate::remux::testing::ffmpeg_in(dir.path(), words);
+    std::fs::read(dir.path().join("two.ts")).unwrap()
+}
+
 /// The frames of a stream with two sounds: those that go on air as they are.
 #[tokio::test]
 async fn sound_that_goes_on_air_as_it_is_comes_before_other_sound() {
     let clip = clip();
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("one.ts"), &clip).unwrap();
-    let words = "-i one.ts -map 0:v -map 0:a -map 0:a -c:v copy -c:a:0 ac3 -c:a:1 copy two.ts";
-    crate::remux::testing::ffmpeg_in(dir.path(), words);
-    let two = std::fs::read(dir.path().join("two.ts")).unwrap();
+    let two = two_sounds(&clip);
     let (one, two) = (Stream::ts(&[clip]).whole().await, Stream::ts(&[two]).whole().await);
     let bare = |batch: &Batch| batch.audio.iter().map(|sample| sample.data.clone()).collect::<Vec<_>>();
     assert!(bare(&one) == bare(&two));
-    assert!(two.counts.streams[0].contains("257: ac3, not used"), "{:?}", two.counts.streams);
+    let words =
+        "PID 257: ac3 (eng), not used: PID 258 has aac, which goes on air without being encoded; PID 258: aac (deu)";
+    assert_eq!(two.counts.streams, [format!("PID 256: h264; {words}")]);
+}
+
+/// What the settings choose is taken, and told once where the source does not have it.
+#[tokio::test]
+async fn the_chosen_sound_is_taken_and_one_that_is_missing_is_told_once() {
+    let clip = clip();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("one.ts"), &clip).unwrap();
+    let words = "-i one.ts -map 0:v -map 0:a -c:v copy -c:a aac -ac 1 -ar 48000 mono.ts";
+    crate::remux::testing::ffmpeg_in(dir.path(), words);
+    let words = "-i one.ts -i mono.ts -map 0:v -map 0:a -map 1:a -c copy \
+                 -metadata:s:a:0 language=eng -metadata:s:a:1 language=deu both.ts";
+    crate::remux::testing::ffmpeg_in(dir.path(), words);
+    let stream = Stream::ts(&[std::fs::read(dir.path().join("both.ts")).unwrap()]);
+    let language = |code: &str| Wish { language: Some(code.to_owned()), ..Wish::default() };
+    for (audio, rate, unmet) in [
+        (Wish::default(), 44_100, ""),
+        (language("de"), 48_000, ""),
+        (Wish { number: Some(258), ..Wish::default() }, 48_000, ""),
+        (
+            language("fr"),
+            44_100,
+            "the source has no audio with language fr; it has PID 257: aac (eng), PID 258: aac (deu), of which PID 257 is used",
+        ),
+    ] {
+        let mut splitter = Splitter::new(slots()).choosing(Choice { audio, ..Choice::default() });
+        let (first, second) = (stream.batch(0), stream.batch(1));
+        let split = splitter.next(&stream.segments, false, &first).await.unwrap();
+        assert_eq!(split.facts.audio.unwrap().sample_rate, rate);
+        assert_eq!(split.counts.unmet.concat(), unmet);
+        let mut again = stream.segments[0].clone();
+        again.index += 1;
+        again.discontinuity = true;
+        let split = splitter.next(&[again], true, &second).await.unwrap();
+        assert!(split.counts.unmet.is_empty(), "it was told: {:?}", split.counts.unmet);
+        assert_eq!(split.facts.audio.unwrap().sample_rate, rate);
+    }
+}
+
+/// What could not be used is told with its segment and its PID, and what would be right.
+#[tokio::test]
+async fn damage_is_told_with_its_segment_and_its_pid() {
+    let mut segments = Pack::default().segments(&units(&clip()));
+    let mut seen = 0;
+    segments[1] = without(&segments[1], |packet| {
+        seen += usize::from(pid(packet) == 256);
+        pid(packet) == 256 && seen == 30
+    });
+    let batch = Stream::ts(&segments).whole().await;
+    let [notice, damage] = [&batch.counts.notices, &batch.counts.damage].map(|told| told.join("\n"));
+    let right = "the continuity counter of a PID must rise by 1 with each packet";
+    assert!(notice.starts_with("segment 1") && notice.contains("PID 256: packets are missing"), "{notice}");
+    assert!(damage.starts_with("segment 1") && damage.contains("PID 256: 1 picture is not used: "), "{damage}");
+    assert!(notice.ends_with(right) && damage.ends_with(right), "{notice}\n{damage}");
 }
 
 #[tokio::test]

@@ -11,10 +11,9 @@ use crate::remux::plan::{Processed, Tail};
 use outboard_egress::spool::{ReadyBatch, Tag};
 use outboard_media::aac::{Header, Packets};
 use outboard_media::facts::TrackFacts;
+use outboard_media::flv::head::record;
 use outboard_store::files::names;
 
-/// Bytes before the AAC in an FLV body: sound format and packet type.
-const FLV_HEAD: u32 = 2;
 /// Batches join if the sound of the next begins this near to the end of the one before, in milliseconds: times are
 /// rounded. A missing packet is far more.
 const JOINS_MS: u64 = 5;
@@ -52,7 +51,7 @@ impl Aired {
     pub fn resumed(ready: &ReadyBatch) -> Option<Self> {
         let header = header(ready)?;
         let (rate, channels) = (header.rate, u32::from(header.channel_count()));
-        let path = ready.path.with_file_name(TAIL);
+        let path = ready.audio.path.with_file_name(TAIL);
         let packets = |bytes| bytes / (AAC_SAMPLES * u64::from(channels) * TAIL_SAMPLE_BYTES);
         let tail = path.metadata().ok().map(|file| Tail { packets: packets(file.len()), path });
         Self::new(ready, (rate, channels), tail.filter(|tail| tail.packets > 0))
@@ -63,7 +62,8 @@ impl Aired {
         let last = ready.audio.tags.last()?;
         let keep = usize::try_from(PACKETS_BEFORE).unwrap_or(0) + 1;
         let mut tags: Vec<Tag> = Vec::with_capacity(keep);
-        for tag in ready.audio.tags.iter().rev().take(keep) {
+        let first = ready.audio.headers.last().map_or(0, |header| header.first);
+        for tag in ready.audio.tags.iter().skip(first).rev().take(keep) {
             if tags.last().is_some_and(|next| next.dts_ms.saturating_sub(tag.dts_ms) > packet_ms + JOINS_MS) {
                 break;
             }
@@ -73,14 +73,14 @@ impl Aired {
         let packets = if tail.is_some() { 2 } else { 1 };
         let next_ms = last.dts_ms + packets * AAC_SAMPLES * 1000 / u64::from(sample_rate.max(1));
         let fits = |header: &Header| (header.rate, u32::from(header.channel_count())) == (sample_rate, channels);
-        let dir = ready.path.parent()?.to_owned();
+        let dir = ready.audio.path.parent()?.to_owned();
         Some(Self {
             number: ready.number,
             dir,
             sample_rate,
             channels,
             next_ms,
-            air: ready.path.clone(),
+            air: ready.audio.path.clone(),
             header: header(ready).filter(fits),
             tags,
             tail,
@@ -134,8 +134,8 @@ impl Aired {
         let write = move || {
             let file = File::open(air)?;
             let read = |tag: &Tag| {
-                let mut packet = vec![0; tag.len.saturating_sub(FLV_HEAD) as usize];
-                file.read_exact_at(&mut packet, tag.offset + u64::from(FLV_HEAD)).map(|()| packet)
+                let mut packet = vec![0; tag.len as usize];
+                file.read_exact_at(&mut packet, tag.offset).map(|()| packet)
             };
             let packets = tags.iter().map(read).collect::<std::io::Result<Vec<_>>>()?;
             let count = packets.len();
@@ -152,19 +152,19 @@ pub(super) fn fits(header: &Header, audio: &TrackFacts) -> bool {
     (header.rate, u32::from(header.channel_count())) == (audio.sample_rate, audio.channels)
 }
 
-/// How the packets of a batch are coded, if it is AAC-LC.
+/// How the last packets of a batch are coded, if it is AAC-LC.
 fn header(ready: &ReadyBatch) -> Option<Header> {
-    Header::of_config(ready.audio.header.as_ref()?.get(FLV_HEAD as usize..)?)
+    let last = ready.audio.headers.last()?;
+    Header::of_config(record(last.codec, &last.body)?)
 }
 
-/// Removes what no batch needs any more once the batch in `dir` is ready for air: the tail of the one `before`, the copy
-/// that was made to go on after it, and a tail of what was not used.
+/// Removes what no batch needs any more once the batch in `dir` is ready for air: the tail of the one `before`, and a tail
+/// of what was not used.
 pub(in crate::remux) async fn clean(before: Option<&Aired>, dir: &Path, processed: Option<&Processed>) {
     let mut gone: Vec<PathBuf> = before.and_then(Aired::open).map(|tail| tail.path.clone()).into_iter().collect();
     if processed.is_none_or(|processed| processed.tail.is_none()) {
         gone.push(dir.join(TAIL));
     }
-    gone.extend(processed.filter(|made| made.leads && made.tail.is_none()).map(|made| made.path.clone()));
     for path in gone {
         // What is left is removed with its batch.
         let _ = tokio::fs::remove_file(path).await;

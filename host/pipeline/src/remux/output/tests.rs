@@ -2,9 +2,11 @@
 
 use std::process::Command;
 
-use super::super::testing::{Line, Media, PICTURE, SOUND, ffmpeg_in};
+use super::super::testing::{Line, Media, PICTURE, SOUND};
+use super::series::Series;
 use super::*;
-use outboard_store::files::Storage;
+use outboard_media::facts::BatchFacts;
+use outboard_store::files::{Storage, names};
 
 struct Case {
     _storage: tempfile::TempDir,
@@ -18,12 +20,19 @@ fn case() -> Case {
 }
 
 impl Case {
-    fn output(&self, number: u64) -> std::path::PathBuf {
-        self.line.files.batch(number).join(names::OUTPUT)
+    /// The output as a file.
+    fn output(&self, number: u64) -> PathBuf {
+        let dir = self.line.files.batch(number);
+        kept::write(&dir).unwrap();
+        dir.join(names::OUTPUT)
+    }
+
+    fn view(&self, number: u64) -> Output {
+        Output::of(&AirIndex::read(&self.line.files.batch(number)).unwrap()).unwrap()
     }
 
     fn head(&self, number: u64) -> Head {
-        Head::read(&self.output(number)).unwrap().unwrap()
+        self.view(number).head().clone()
     }
 
     /// The first batch's initialization section and all fragments of these batches, as a player joins them.
@@ -39,7 +48,7 @@ impl Case {
 }
 
 /// Decoding and presentation time of each packet, as an independent reader sees them.
-fn times(file: &Path, stream: &str) -> Vec<(i64, i64)> {
+fn times(file: &std::path::Path, stream: &str) -> Vec<(i64, i64)> {
     let out = Command::new("ffprobe")
         .args(["-v", "error", "-select_streams", stream, "-show_entries", "packet=dts,pts", "-of", "csv=p=0"])
         .arg(file)
@@ -111,6 +120,40 @@ async fn a_break_of_tracks_or_time_is_counted_and_a_restart_goes_on() {
     assert!(Series::resume(&case.line.files, 0).0.is_none());
 }
 
+/// Every range of the view is that of the file, wherever it begins and ends.
+#[tokio::test]
+async fn a_range_of_the_view_is_that_of_the_file() {
+    let media = Media::ts(&format!("{PICTURE}{SOUND}"));
+    let mut case = case();
+    case.line.batch(&media.segments[..2], false).await;
+    let (file, view) = (std::fs::read(case.output(0)).unwrap(), case.view(0));
+    assert_eq!(view.length(), file.len() as u64);
+    assert_eq!(view.length(), view.head().end());
+    let mut reader = Reader::default();
+    let mut read = |at: usize, length: usize| {
+        let mut bytes = vec![0; length];
+        let filled = reader.read(&view, at as u64, &mut bytes).unwrap();
+        bytes.truncate(filled);
+        bytes
+    };
+    let edges: Vec<usize> = view.chunks.iter().map(|chunk| chunk.at as usize).collect();
+    assert!(edges.len() > 10, "{edges:?}");
+    for (from, edge) in edges.iter().flat_map(|edge| edge.saturating_sub(1)..edge + 2).zip(edges.iter().cycle().skip(3))
+    {
+        for length in [0, 1, 7, 5000, edge.saturating_sub(from)] {
+            let want = &file[from..file.len().min(from + length)];
+            assert!(read(from, length) == want, "{length} bytes at {from}");
+        }
+    }
+    assert!(read(0, file.len() + 9) == file);
+    assert!(read(file.len(), 9).is_empty() && read(file.len() + 1, 9).is_empty());
+    // A file that lost its end since is an error, and no other bytes.
+    let path = case.line.files.batch(0).join(names::VIDEO);
+    std::fs::File::options().write(true).open(path).unwrap().set_len(1000).unwrap();
+    let error = Reader::default().read(&view, 0, &mut vec![0; file.len()]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+}
+
 #[tokio::test]
 async fn sound_alone_has_an_output_too() {
     let media = Media::ts(SOUND);
@@ -124,19 +167,31 @@ async fn sound_alone_has_an_output_too() {
 }
 
 #[tokio::test]
-async fn an_output_that_cannot_be_written_changes_nothing() {
+async fn an_index_that_cannot_be_written_changes_nothing() {
     let media = Media::ts(PICTURE);
     let mut case = case();
     let ready = case.line.batch(&media.segments[..1], false).await;
     let before = format!("{:?}", case.line.series);
     let facts = BatchFacts::default();
-    let error = case.line.series.write(Path::new("/nonexistent"), &ready, &facts).unwrap_err();
+    let elsewhere = case.line.files.make_batch(9).unwrap();
+    let error = case.line.series.write(&elsewhere, &ready, &facts).unwrap_err();
+    assert!(error.to_string().ends_with("video.fmp4 is not in the batch's folder"), "{error}");
+    assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0, "nothing half-written is left");
+    let dir = case.line.files.batch(0);
+    std::fs::remove_dir_all(&dir).unwrap();
+    let error = case.line.series.write(&dir, &ready, &facts).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
-    let gone = ReadyBatch { path: "/nonexistent/air.flv".into(), ..ready };
-    let dir = case.line.files.make_batch(9).unwrap();
-    assert!(case.line.series.write(&dir, &gone, &facts).is_err());
-    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0, "nothing half-written is left");
     assert_eq!(format!("{:?}", case.line.series), before);
-    // The tool that the tests above trust sees a broken file.
-    ffmpeg_in(media.dir.path(), "-i segment-0.ts -c copy -f null -");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_leaves_nothing() {
+    let media = Media::ts(PICTURE);
+    let mut case = case();
+    case.line.batch(&media.segments[..1], false).await;
+    let dir = case.line.files.batch(0);
+    std::fs::File::options().write(true).open(dir.join(names::VIDEO)).unwrap().set_len(1000).unwrap();
+    assert!(kept::write(&dir).is_err());
+    let left = |name: &str| dir.join(name).exists();
+    assert!(!left(names::OUTPUT) && !left("output.fmp4.part") && left(names::AIR_INDEX));
 }

@@ -15,6 +15,7 @@ use crate::demux::outgoing::with_pre_roll;
 use outboard_base::room::Room;
 use outboard_exchange::Reply as Answer;
 use outboard_media::aac::{Header, Packets};
+use outboard_media::flv::head::record;
 use outboard_stage::contract::remux as wit;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -68,10 +69,10 @@ struct Sent {
 
 impl Sent {
     fn add(&mut self, ready: &ReadyBatch) {
-        let header = Header::of_config(&ready.audio.header.as_ref().unwrap()[2..]).unwrap();
-        let air = std::fs::read(&ready.path).unwrap();
-        let packet =
-            |tag: &outboard_egress::spool::Tag| air[tag.offset as usize + 2..][..tag.len as usize - 2].to_vec();
+        let [header] = &ready.audio.headers[..] else { panic!("{:?}", ready.audio.headers) };
+        let header = Header::of_config(record(header.codec, &header.body).unwrap()).unwrap();
+        let air = std::fs::read(&ready.audio.path).unwrap();
+        let packet = |tag: &outboard_egress::spool::Tag| air[tag.offset as usize..][..tag.len as usize].to_vec();
         let packets: Vec<_> = ready.audio.tags.iter().map(packet).collect();
         let count = packets.len();
         self.adts.extend(Packets { header, packets }.to_adts(0..count).unwrap());
@@ -86,7 +87,7 @@ async fn air(media: &Media, rate: u32, channels: u32, what: impl Fn(usize) -> Wh
         media.segments.iter().map(|segment| segment.main.path.file_name().unwrap().to_str().unwrap()).collect();
     ffmpeg_in(media.dir.path(), &format!("-i concat:{} -c copy all.aac", list.join("|")));
     let source = samples(&media.dir.path().join("all.aac"), &[], channels);
-    let mut assembler = Assembler { slots: slots(), room: Room::default(), output: Series::default(), aired: None };
+    let mut assembler = Assembler { slots: slots(), room: Room::default(), series: Series::default(), aired: None };
     let (mut splitter, mut timeline, mut sent) = (splitter(), Timeline::default(), Sent::default());
     let (mut segments, mut at, mut borders) = (media.segments.as_slice(), 0, Vec::new());
     for (n, count) in BATCHES.iter().enumerate() {

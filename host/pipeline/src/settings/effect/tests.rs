@@ -50,6 +50,8 @@ fn a_source_is_changed_by_a_restart() {
     assert_eq!(effect(|new| new.source.backup_url = Some("http://b.test/x".to_owned())), restart("source.backupUrl"));
     assert_eq!(effect(|new| new.source.max_bandwidth = Some(1)), restart("source.maxBandwidth"));
     assert_eq!(effect(|new| new.source.resolution = Some("1x1".to_owned())), restart("source.resolution"));
+    assert_eq!(effect(|new| new.source.audio.pid = Some(257)), restart("source.audio"));
+    assert_eq!(effect(|new| new.source.program = Some(2)), restart("source.program"));
     assert_eq!(effect(|new| new.source.headers = header()), restart("source.headers"));
     let (live, paths, anew) = effect(|new| new.source.live_edge = Some(2));
     assert_eq!((live, paths, anew), (vec![Part::Beside], vec![], false), "a stream that runs has begun");
@@ -81,6 +83,7 @@ fn a_processor_and_what_is_kept_change_on_air() {
     assert_eq!(effect(|new| new.keep.batches = Some(1)), live(Part::Keep));
     assert_eq!(effect(|new| new.keep.max_age_seconds = Some(1)), live(Part::Keep));
     assert_eq!(effect(|new| new.keep.max_bytes = Some(1)), live(Part::Keep));
+    assert_eq!(effect(|new| new.keep.output = true), live(Part::Keep));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The destinations of a stream.
 
-use async_graphql::{InputObject, MaybeUndefined, SimpleObject};
+use async_graphql::{Enum, InputObject, MaybeUndefined, SimpleObject};
 use serde::Deserialize;
 
 use outboard_pipeline::settings::DestinationPatch;
@@ -20,6 +20,22 @@ pub struct Destination {
     pub(super) enabled: bool,
     /// Base URL of the SRS HTTP API that is queried about the stream. Null: none.
     pub(super) srs_api: Option<String>,
+    /// When an RTMP server is sent video that is not H.264.
+    pub(super) enhanced_rtmp: EnhancedRtmp,
+}
+
+/// When an RTMP server is sent video that is not H.264 (HEVC or AV1), by enhanced RTMP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Enum, Deserialize)]
+#[graphql(remote = "outboard_egress::rtmp::enhanced::EnhancedRtmp")]
+#[serde(rename_all = "lowercase")]
+pub enum EnhancedRtmp {
+    /// If the server says that it takes the codec, or is SRS 6.0.42 or newer (HEVC).
+    #[default]
+    Auto,
+    /// Always. A server that does not take the codec drops or misreads the video.
+    Always,
+    /// Never: such a stream is not sent there.
+    Never,
 }
 
 /// A destination of the stream.
@@ -37,6 +53,8 @@ pub struct DestinationInput {
     pub(super) enabled: MaybeUndefined<bool>,
     /// Base URL of the SRS HTTP API to query about the stream. Null: none.
     pub(super) srs_api: MaybeUndefined<String>,
+    /// When an RTMP server is sent video that is not H.264. Null: AUTO. A change takes effect with the next session.
+    pub(super) enhanced_rtmp: MaybeUndefined<EnhancedRtmp>,
 }
 
 impl From<DestinationInput> for DestinationPatch {
@@ -47,6 +65,7 @@ impl From<DestinationInput> for DestinationPatch {
             name: input.name.into(),
             enabled: input.enabled.into(),
             srs_api: input.srs_api.into(),
+            enhanced_rtmp: input.enhanced_rtmp.map_value(Into::into).into(),
         }
     }
 }

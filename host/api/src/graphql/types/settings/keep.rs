@@ -17,6 +17,8 @@ pub struct Keep {
     pub(super) max_age_seconds: Option<BigInt>,
     /// Maximum size of the stream's files, in bytes. Null: no limit.
     pub(super) max_bytes: Option<BigInt>,
+    /// Whether what was on air is also written as one file per batch, `output.fmp4`. Previews do not need it.
+    pub(super) output: bool,
 }
 
 /// Retention of batches that were on air. A batch is removed as soon as it exceeds one of the limits.
@@ -29,6 +31,8 @@ pub struct KeepInput {
     pub(super) max_age_seconds: Option<BigInt>,
     /// Maximum size of the stream's files, in bytes. Default: no limit.
     pub(super) max_bytes: Option<BigInt>,
+    /// Whether what was on air is also written as one file per batch, `output.fmp4`. Previews do not need it. Default: false.
+    pub(super) output: Option<bool>,
 }
 
 impl From<KeepInput> for settings::Keep {
@@ -37,6 +41,7 @@ impl From<KeepInput> for settings::Keep {
             batches: input.batches,
             max_age_seconds: input.max_age_seconds.map(|value| value.0),
             max_bytes: input.max_bytes.map(|value| value.0),
+            output: input.output.unwrap_or_default(),
         }
     }
 }
