@@ -11,6 +11,7 @@ mod every_packet_once;
 mod never_silent;
 mod one_timeline;
 mod restart;
+mod seams;
 
 // by promise
 mod again;

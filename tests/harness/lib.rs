@@ -26,3 +26,4 @@ pub mod registry;
 pub mod schema;
 pub mod server;
 pub mod signer;
+pub mod sound;

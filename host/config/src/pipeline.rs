@@ -124,6 +124,7 @@ fn processor(keys: &mut Keys) -> Option<Processor> {
         auth: keys.json("processor.auth"),
         headers: keys.headers("processor.headers"),
         in_flight: small(keys.whole("processor.in_flight", &IN_FLIGHT)),
+        pre_roll: keys.word("processor.pre_roll", &[("true", true), ("false", false)]),
     };
     Some(processor).filter(|processor| *processor != Processor::default())
 }

@@ -47,6 +47,7 @@ fn a_whole_file_is_read_with_defaults() {
     assert_eq!(pipeline.source.header_hosts, ["cdn.test"]);
     let processor = pipeline.processor.unwrap();
     assert_eq!((processor.in_flight, processor.namespace, processor.path), (3, None, None));
+    assert!(processor.pre_roll);
 }
 
 #[test]
@@ -88,6 +89,7 @@ max_bandwith = 1
 url = "nonsense"
 namespace = "x"
 in_flight = 0
+pre_roll = "never"
 [air]
 to = ["rtmp://", "gopher://x/y", "rtmp://h/a/k", "rtmp://h/a/k"]
 [pipeline]
@@ -107,6 +109,7 @@ framing_settings = 3
         "processor.url: is not a URL",
         "processor.namespace: \"x\" must start with '/'",
         "processor.in_flight: 0 must be a whole number from 1 to 16",
+        "processor.pre_roll: \"never\" must be one of true, false",
         "air.to[0]: ",
         "air.to[1]: ",
         "air.to[3]: is listed twice",

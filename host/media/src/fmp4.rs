@@ -6,6 +6,7 @@
 
 mod entries;
 pub mod head;
+pub mod pre_roll;
 pub mod writer;
 
 use crate::demux::Codec;
@@ -84,6 +85,16 @@ fn ftyp() -> Vec<u8> {
 
 /// A `moov` without samples; with each track its ticks per second.
 fn moov(video: Option<(Video<'_>, u32)>, audio: Option<(Audio<'_>, u32)>) -> Vec<u8> {
+    moov_with(video, audio, &[], &[])
+}
+
+/// The same with an `edts` for each track, and with a `udta`.
+fn moov_with(
+    video: Option<(Video<'_>, u32)>,
+    audio: Option<(Audio<'_>, u32)>,
+    edits: &[u8],
+    user_data: &[u8],
+) -> Vec<u8> {
     boxed(*b"moov", |moov| {
         moov.extend(full(*b"mvhd", 0, 0, |mvhd| {
             put32(mvhd, &[0, 0, TIMESCALE, 0, 0x0001_0000]);
@@ -94,10 +105,10 @@ fn moov(video: Option<(Video<'_>, u32)>, audio: Option<(Audio<'_>, u32)>) -> Vec
             put32(mvhd, &[AUDIO + 1]);
         }));
         if let Some((video, scale)) = video {
-            moov.extend(track((VIDEO, scale), b"vide", (video.width, video.height), &entries::video(video)));
+            moov.extend(track((VIDEO, scale), b"vide", (video.width, video.height), edits, &entries::video(video)));
         }
         if let Some((audio, scale)) = audio {
-            moov.extend(track((AUDIO, scale), b"soun", (0, 0), &entries::audio(audio)));
+            moov.extend(track((AUDIO, scale), b"soun", (0, 0), edits, &entries::audio(audio)));
         }
         moov.extend(boxed(*b"mvex", |mvex| {
             let tracks = video.map(|_| VIDEO).into_iter().chain(audio.map(|_| AUDIO));
@@ -105,6 +116,7 @@ fn moov(video: Option<(Video<'_>, u32)>, audio: Option<(Audio<'_>, u32)>) -> Vec
                 mvex.extend(full(*b"trex", 0, 0, |trex| put32(trex, &[id, 1, 0, 0, 0])));
             }
         }));
+        moov.extend(user_data);
     })
 }
 
@@ -158,7 +170,13 @@ fn traf(run: &Run, offset: u32) -> Vec<u8> {
 
 const MATRIX: [u32; 9] = [0x0001_0000, 0, 0, 0, 0x0001_0000, 0, 0, 0, 0x4000_0000];
 
-fn track((id, scale): (u32, u32), handler: &[u8; 4], (width, height): (u32, u32), entry: &[u8]) -> Vec<u8> {
+fn track(
+    (id, scale): (u32, u32),
+    handler: &[u8; 4],
+    (width, height): (u32, u32),
+    edits: &[u8],
+    entry: &[u8],
+) -> Vec<u8> {
     let sound = handler == b"soun";
     boxed(*b"trak", |trak| {
         // Enabled, in the movie.
@@ -168,6 +186,7 @@ fn track((id, scale): (u32, u32), handler: &[u8; 4], (width, height): (u32, u32)
             put32(tkhd, &MATRIX);
             put32(tkhd, &[width << 16, height << 16]);
         }));
+        trak.extend(edits);
         trak.extend(boxed(*b"mdia", |mdia| {
             // No language: "und".
             mdia.extend(full(*b"mdhd", 0, 0, |mdhd| put32(mdhd, &[0, 0, scale, 0, 0x55c4_0000])));

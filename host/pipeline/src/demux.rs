@@ -36,7 +36,7 @@ mod with_ffmpeg;
 // what a source has, for a dry run
 pub mod survey;
 // a batch's sound on its way to the processor
-mod outgoing;
+pub(crate) mod outgoing;
 // what the step tells
 mod report;
 

@@ -159,6 +159,7 @@ impl Pipeline {
                     exchange,
                     stream_id: config.stream_id.clone(),
                     slots: slots.clone(),
+                    pre_roll: config.processor.as_ref().is_none_or(|processor| processor.pre_roll),
                 }),
                 room: room.clone(),
                 silent: false,

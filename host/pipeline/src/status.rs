@@ -105,7 +105,8 @@ pub struct Stats {
     pub packets_trimmed: u64,
     /// Jumps in the source's timestamps that were spliced.
     pub splices: u64,
-    /// The most that rounding moved sound against picture, in microseconds.
+    /// The most that sound was moved against picture, in microseconds: by rounding, or at the end of a batch whose reply has
+    /// another length.
     pub max_skew_us: u64,
     /// Batches that were ready later than their time on air.
     pub late_batches: u64,

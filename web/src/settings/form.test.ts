@@ -15,7 +15,15 @@ const THERE: SettingsFactsFragment = {
     liveEdge: null,
     headers: [{ name: "Authorization" }],
   },
-  processor: { url: "http://p.test/", path: null, namespace: null, hasAuth: true, headers: [], inFlight: 2 },
+  processor: {
+    url: "http://p.test/",
+    path: null,
+    namespace: null,
+    hasAuth: true,
+    headers: [],
+    inFlight: 2,
+    preRoll: null,
+  },
   destinations: [
     { id: "a1", name: null, url: "rtmp://x.test/live/…", srsApi: "http://x.test:1985/", enabled: true },
     { id: "b2", name: null, url: "rtmp://y.test/live/…", srsApi: null, enabled: true },
@@ -39,6 +47,7 @@ describe("a change", () => {
 
   it("sends what was changed and no more", () => {
     expect(change({ sourceUrl: " https://o.test/new.m3u8 " })).toEqual({ source: { url: "https://o.test/new.m3u8" } });
+    expect(change({ preRoll: "off" })).toEqual({ processor: { preRoll: false } });
     expect(change({ inFlight: "4", batchSeconds: "10" })).toEqual({ processor: { inFlight: 4 }, batchSeconds: 10 });
   });
 

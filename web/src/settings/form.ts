@@ -65,6 +65,8 @@ export interface SettingsForm {
   processorPath: string;
   processorNamespace: string;
   inFlight: string;
+  /** Empty: the default. */
+  preRoll: "" | "on" | "off";
   processorHeaders: HeaderForm[];
   /** JSON for Socket.IO's CONNECT; empty keeps the present value. */
   processorAuth: string;
@@ -120,6 +122,7 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
     processorPath: shown(processor?.path),
     processorNamespace: shown(processor?.namespace),
     inFlight: shown(processor?.inFlight),
+    preRoll: onOrOff(processor?.preRoll),
     processorHeaders: known(processor?.headers),
     processorAuth: "",
     processorAuthNone: false,
@@ -141,6 +144,11 @@ export function toForm(settings: SettingsFactsFragment | null): SettingsForm {
     keepOutput: keep?.output ?? false,
     stages: { batching: stage("batching"), framing: stage("framing"), remuxPlanning: stage("remuxPlanning") },
   };
+}
+
+function onOrOff(value: boolean | null | undefined): SettingsForm["preRoll"] {
+  if (value === null || value === undefined) return "";
+  return value ? "on" : "off";
 }
 
 /** Number fields: their paths, labels, and ranges (host/config/src/lib.rs), in their own units. */
@@ -214,6 +222,7 @@ export function toInput(typed: SettingsForm, before: SettingsForm): PipelineSett
     ...(changed("processorPath") && { path: text("processorPath") }),
     ...(changed("processorNamespace") && { namespace: text("processorNamespace") }),
     ...(changed("inFlight") && { inFlight: number("inFlight") }),
+    ...(changed("preRoll") && { preRoll: now.preRoll === "" ? null : now.preRoll === "on" }),
     ...(differs("processorHeaders") && { headers: headers(now.processorHeaders) }),
     ...(now.processorAuthNone ? { auth: null } : text("processorAuth") !== null && { auth: json(now.processorAuth) }),
   };

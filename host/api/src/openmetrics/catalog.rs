@@ -128,7 +128,7 @@ metrics! {
     PACKETS_TRIMMED = Counter "packets_trimmed" [tenant, stream];
     /// Jumps in the source's timestamps that were spliced.
     SPLICES = Counter "splices" [tenant, stream];
-    /// Largest shift of audio against video in this run, caused by rounding.
+    /// Largest shift of audio against video in this run, by rounding or by a reply of another length.
     SKEW_MAX = Gauge "skew_max" in Seconds [tenant, stream];
 
     // --- processor ---

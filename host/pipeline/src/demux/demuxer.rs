@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-pub use super::outgoing::FragmentSender;
 pub use super::outgoing::before::Joined;
+pub use super::outgoing::{FragmentSender, Submitted};
 use super::report::Outcome;
 use super::waiting::Waiting;
 use super::{DemuxError, Layout, Split, Splitter, check_sound, reload};
@@ -75,6 +75,8 @@ pub struct Demuxed {
     pub placed: Placed,
     /// The wait for its reply; `None` where nothing was sent.
     pub pending: Option<Pending>,
+    /// The packet of sound that was sent in front of it as pre-roll, if one was.
+    pub pre_roll: Option<Vec<u8>>,
     /// When its last segment was there.
     pub complete: Instant,
     /// When its sound was handed to the exchange, if it was.
@@ -214,21 +216,23 @@ impl Demuxer {
         } else {
             self.before.clear();
         }
-        let pending = self.send(&batch, &dir, &facts).await?;
+        let submitted = self.send(&batch, &dir, &facts).await?;
+        let (pending, pre_roll) = submitted.map_or((None, None), |sent| (Some(sent.pending), sent.pre_roll));
         let sent = Instant::now();
         let after = pending.is_some().then(|| sent.saturating_duration_since(batch.complete));
         self.reporter.demux(batch.number, Outcome::Sent { after }).await?;
         let Batch { number, complete, open, .. } = batch;
-        Ok(demuxed.send(Demuxed { number, dir, facts, layout, placed, pending, complete, sent, open }).await.is_ok())
+        let batch = Demuxed { number, dir, facts, layout, placed, pending, pre_roll, complete, sent, open };
+        Ok(demuxed.send(batch).await.is_ok())
     }
 
     /// Hands the sound of a batch to the exchange. Where that fails, the batch goes on with its original audio.
-    async fn send(&self, batch: &Batch, dir: &Path, facts: &BatchFacts) -> Result<Option<Pending>, JournalError> {
+    async fn send(&self, batch: &Batch, dir: &Path, facts: &BatchFacts) -> Result<Option<Submitted>, JournalError> {
         let Some(sender) = &self.sender else { return Ok(None) };
         let before =
             batch.number.checked_sub(1).filter(|_| !batch.discontinuity).map(|number| self.files.batch(number));
         match sender.send(batch, dir, before.as_deref(), facts).await {
-            Ok(pending) => Ok(pending),
+            Ok(submitted) => Ok(submitted),
             Err(error) => {
                 self.reporter.demux(batch.number, Outcome::NotSent(&error)).await?;
                 Ok(None)

@@ -1,6 +1,6 @@
 //! A batch's sound on its way to the processor, in the form that the processor wants.
 //!
-//! In: a batch that was split. Out: the wait for its reply.
+//! In: a batch that was split. Out: the wait for its reply, and what was put in front of the batch.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use outboard_store::files::names;
 
 // the end of the batch before
 pub mod before;
-use before::Joined;
+use before::{Following, Joined};
 
 /// Makes fragments of batches and hands them to the exchange.
 pub struct FragmentSender {
@@ -26,6 +26,17 @@ pub struct FragmentSender {
     pub stream_id: String,
     /// Where conversions wait for their turn.
     pub slots: Slots,
+    /// fMP4 gets the packet before its first one as pre-roll.
+    pub pre_roll: bool,
+}
+
+/// A fragment that was handed to the exchange.
+#[derive(Debug)]
+pub struct Submitted {
+    /// The wait for its reply.
+    pub pending: Pending,
+    /// The packet of AAC that was put in front of the batch's, hidden by an edit list.
+    pub pre_roll: Option<Vec<u8>>,
 }
 
 impl FragmentSender {
@@ -40,10 +51,17 @@ impl FragmentSender {
         dir: &Path,
         before: Option<&Path>,
         facts: &BatchFacts,
-    ) -> Result<Option<Pending>, FfmpegError> {
+    ) -> Result<Option<Submitted>, FfmpegError> {
         let Some(audio) = facts.audio.as_ref() else { return Ok(None) };
         let format = self.exchange.audio_format();
-        let file = outgoing(dir, before, format, audio, Turn { slots: &self.slots, by: None }).await?;
+        let turn = Turn { slots: &self.slots, by: None };
+        let mut file = outgoing(dir, before, format, audio, turn).await?;
+        let mut pre_roll = None;
+        if let (AudioFormat::Fmp4, true, Some(before)) = (format, self.pre_roll, before)
+            && let Some((path, packet)) = with_pre_roll(before, dir, audio).await
+        {
+            (file.path, pre_roll) = (path, Some(packet));
+        }
         let fragment = Fragment {
             id: format!("{}-{}", self.stream_id, batch.number),
             stream_id: self.stream_id.clone(),
@@ -59,8 +77,34 @@ impl FragmentSender {
             now_ms: 0,
             attempt: 0,
         };
-        Ok(Some(self.exchange.submit(Outgoing { fragment, audio: Audio::File(file.path), format })))
+        let pending = self.exchange.submit(Outgoing { fragment, audio: Audio::File(file.path), format });
+        Ok(Some(Submitted { pending, pre_roll }))
     }
+}
+
+/// The batch's packets with pre-roll, beside the batch's other files.
+const WITH_PRE_ROLL: &str = "outgoing.fmp4";
+
+/// Writes the batch's packets behind the last one of the batch `before`, if the batch follows on and has no gaps. Answers the
+/// file and that packet; where it cannot be done, the batch is sent without.
+pub(crate) async fn with_pre_roll(before: &Path, dir: &Path, audio: &TrackFacts) -> Option<(PathBuf, Vec<u8>)> {
+    if !has_no_gap(audio) {
+        return None;
+    }
+    let (packet, bytes) = Following::read(before, dir, audio).await?.with_pre_roll()?;
+    let path = dir.join(WITH_PRE_ROLL);
+    if let Err(error) = tokio::fs::write(&path, bytes).await {
+        tracing::debug!(%error, "the fragment goes out without pre-roll");
+        return None;
+    }
+    Some((path, packet))
+}
+
+/// Whether the packets last as long as their times say: a file with pre-roll has no gaps.
+fn has_no_gap(audio: &TrackFacts) -> bool {
+    let samples = audio.packets.len() as u64 * u64::from(outboard_media::aac::SAMPLES);
+    let us = samples * 1_000_000 / u64::from(audio.sample_rate.max(1));
+    us.abs_diff(audio.duration_us()) <= before::FOLLOWS_US
 }
 
 /// A file in the form that the processor wants.

@@ -129,9 +129,9 @@ impl Assembler {
             turn: self.turn(due),
         })
         .await?;
-        // What is left to the next batch is not too long.
-        let left = processed.is_some_and(|processed| processed.tail.is_some());
-        remuxed.trimmed = remuxed.trimmed.saturating_sub(u64::from(left));
+        // What is in front of the batch, or left to the next one, is not too long.
+        let elsewhere = processed.map_or(0, |made| made.priming + u64::from(made.tail.is_some()));
+        remuxed.trimmed = remuxed.trimmed.saturating_sub(elsewhere);
         let now = Aired::of(batch, &remuxed.ready, processed);
         let before = std::mem::replace(&mut self.aired, now);
         aired::clean(before.as_ref(), &batch.dir, processed).await;

@@ -30,19 +30,19 @@ pub(super) fn of(batch: &Demuxed, decision: &Decision, time_left_ms: i64) -> wit
         reply: match &decision.returned {
             Some(returned) => {
                 let probe = &returned.probe;
-                let heard = audio.map(|track| Heard::of(probe, track));
+                let heard = audio.map(|track| Heard::of(returned, batch, track));
                 let like_original = audio
                     .is_some_and(|track| (track.sample_rate, track.channels) == (probe.sample_rate_hz, probe.channels));
                 wit::Reply::Returned(wit::ReturnedAudio {
                     container: probe.container.name().to_owned(),
                     codec: probe.codec.to_owned(),
                     duration_us: heard.map_or(probe.duration_us, |heard| heard.duration_us),
-                    packets: probe.packets,
+                    packets: probe.packets - heard.and_then(|heard| heard.copied_from).unwrap_or(0),
                     sample_rate_hz: probe.sample_rate_hz,
                     channels: probe.channels,
                     // Another rate would need another sequence header in the middle of the stream. What an encoder began and
                     // ended with this reply does not join with what is before and behind it.
-                    copyable: probe.copyable && like_original && heard.is_none_or(|heard| heard.skip == 0),
+                    copyable: probe.copyable && like_original && heard.is_none_or(|heard| heard.copied_from.is_some()),
                     metadata: returned.metadata.to_string(),
                 })
             }

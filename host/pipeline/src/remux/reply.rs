@@ -22,6 +22,7 @@ use outboard_store::files::names;
 use outboard_store::journal::OnAir;
 
 mod heard;
+mod pre_roll;
 pub(super) use heard::Heard;
 
 /// Why a batch goes on air with its original audio.
@@ -155,6 +156,16 @@ impl Decision {
     }
 }
 
+/// By how much the end of the processor's sound is off its place in the original, in microseconds: what its length, stretched as
+/// planned, differs from the original's. 0 where it is not heard.
+pub(super) fn skew_us(batch: &Demuxed, plan: &Plan, decision: &Decision) -> u64 {
+    let returned = decision.returned.as_ref().filter(|_| plan.uses_processed());
+    let Some((returned, audio)) = returned.zip(batch.facts.audio.as_ref()) else { return 0 };
+    let heard = i128::from(Heard::of(returned, batch, audio).duration_us);
+    let stretched = heard * (1000 + i128::from(plan.stretch_permille)) / 1000;
+    u64::try_from((stretched - i128::from(audio.duration_us())).unsigned_abs()).unwrap_or(u64::MAX)
+}
+
 /// Makes the audio file that the plan asks for; `None` for the original as it is. `aired` is what the batch before put on air,
 /// where this batch's sound goes on after it.
 pub(super) async fn processed_audio(
@@ -165,17 +176,19 @@ pub(super) async fn processed_audio(
     turn: Turn<'_>,
 ) -> Result<Option<Processed>, RemuxError> {
     let Some(audio) = batch.facts.audio.as_ref().filter(|_| plan.audio != Audio::None) else { return Ok(None) };
-    let file = match &decision.returned {
-        Some(returned) if plan.uses_processed() => Some(save(&batch.dir, returned, plan).await?),
-        _ => None,
+    let returned = decision.returned.as_ref().filter(|_| plan.uses_processed());
+    let heard = returned.map(|returned| Heard::of(returned, batch, audio));
+    let file = match returned.zip(heard) {
+        Some((returned, heard)) => Some(save(&batch.dir, returned, heard.copied_from.unwrap_or(0), plan).await?),
+        None => None,
     };
     match plan.coding {
         Coding::Encode(_) => {
-            let reply = file.as_ref().zip(decision.returned.as_ref()).map(|(file, returned)| ReplyFile {
+            let reply = file.as_ref().zip(returned.zip(heard)).map(|(file, (returned, heard))| ReplyFile {
                 path: &file.path,
                 format: file.format,
                 channels: returned.probe.channels,
-                skip: Heard::of(&returned.probe, audio).skip,
+                skip: heard.skip,
             });
             let before = match aired {
                 Some(aired) => aired.before(&batch.dir).await,
@@ -209,8 +222,8 @@ async fn led_in(
     turn: Turn<'_>,
 ) -> Option<Processed> {
     let copied = match &file {
-        Some(file) => Copied { path: file.path.clone(), format: file.format, own: false },
-        None => Copied { path: batch.dir.join(names::AUDIO), format: "mp4", own: true },
+        Some(file) => Copied { path: file.path.clone(), format: file.format, priming: file.priming, own: false },
+        None => Copied { path: batch.dir.join(names::AUDIO), format: "mp4", priming: 0, own: true },
     };
     match lead_in(&batch.dir, audio, copied, aired, turn).await {
         Ok(led_in) => Some(led_in),
@@ -221,8 +234,9 @@ async fn led_in(
     }
 }
 
-/// Keeps the reply's bytes with the batch: under the name of what goes on air if it is that already.
-pub(super) async fn save(dir: &Path, returned: &Returned, plan: &Plan) -> Result<Processed, RemuxError> {
+/// Keeps the reply's bytes with the batch: under the name of what goes on air if it is that already. `priming`: packets at its
+/// start that are left out where it is copied.
+pub(super) async fn save(dir: &Path, returned: &Returned, priming: u64, plan: &Plan) -> Result<Processed, RemuxError> {
     let probe = &returned.probe;
     let format = probe.container.ffmpeg_name();
     let end = probe.container.name().replace("adts", "aac");
@@ -236,8 +250,7 @@ pub(super) async fn save(dir: &Path, returned: &Returned, plan: &Plan) -> Result
     let ns = u128::from(probe.samples) * 1_000_000_000;
     let packet_ns = ns / (u128::from(probe.packets.max(1)) * u128::from(probe.sample_rate_hz.max(1)));
     let packet_ns = u64::try_from(packet_ns).unwrap_or(u64::MAX);
-    // What has an encoder's delay is not copied.
-    Ok(Processed { path, format, packets: probe.packets, priming: 0, packet_ns, leads: false, own: false, tail: None })
+    Ok(Processed { path, format, packets: probe.packets, priming, packet_ns, leads: false, own: false, tail: None })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::assembler::Assembled;
 use super::plan::Plan;
-use super::reply::Decision;
+use super::reply::{self, Decision};
 use super::{RemuxError, Remuxed};
 use crate::cause::{Cause, Origin};
 use crate::deadline::Readiness;
@@ -71,8 +71,14 @@ impl Reporter {
     }
 
     fn decided(&self, batch: &Demuxed, decision: &Decision, plan: &Plan, remuxed: &Remuxed) {
+        // Together with the rounding of its place.
+        let skew_us = match reply::skew_us(batch, plan, decision) {
+            0 => 0,
+            off => off.saturating_add(batch.placed.max_skew_us),
+        };
         self.status.update(|stats| {
             stats.lost = None;
+            stats.max_skew_us = stats.max_skew_us.max(skew_us);
             stats.round_trip_ms = decision.round_trip_ms();
             stats.last_original = None;
             if plan.uses_processed() {
@@ -164,7 +170,18 @@ mod tests {
         let (complete, sent) = (Instant::now(), Instant::now());
         let facts = BatchFacts { video: Some(track), audio: None };
         let (dir, placed) = (PathBuf::new(), Placed::default());
-        Demuxed { number: 0, dir, facts, layout: None, placed, pending: None, complete, sent, open: Duration::ZERO }
+        Demuxed {
+            number: 0,
+            dir,
+            facts,
+            layout: None,
+            placed,
+            pending: None,
+            pre_roll: None,
+            complete,
+            sent,
+            open: Duration::ZERO,
+        }
     }
 
     fn late(remuxed: Result<Remuxed, RemuxError>) -> Assembled {
@@ -191,6 +208,36 @@ mod tests {
         assert_eq!(lost.message, "batch 0: remuxing lost 3 packets");
         let row = case.row().await;
         assert_eq!((row.step, row.outcome.as_deref()), (Step::Decided, Some("original")));
+    }
+
+    /// The reply has 1024 samples in each packet.
+    #[tokio::test]
+    async fn a_reply_of_another_length_is_off_at_its_end() {
+        let returned = outboard_exchange::fake::returned();
+        let (rate, packets) = (u64::from(returned.probe.sample_rate_hz), returned.probe.packets);
+        let us = |packets: u64| packets * 1_024_000_000 / rate;
+        let track = |packets: u64| {
+            let packet = |n| Packet { dts_us: us(n) as i64, pts_us: us(n) as i64, duration_us: us(1) as u32, size: 1 };
+            TrackFacts {
+                codec: "aac".into(),
+                sample_rate: rate as u32,
+                channels: returned.probe.channels,
+                packets: (0..packets).map(packet).collect(),
+                ..TrackFacts::default()
+            }
+        };
+        let plan = Plan { audio: crate::remux::plan::Audio::Processed, ..Plan::original(true, "") };
+        for (shorter, plan, off) in [(0, plan.clone(), 0), (5, plan, us(5)), (5, Plan::original(true, ""), 0)] {
+            let case = Case::new().await;
+            let facts = BatchFacts { video: None, audio: Some(track(packets - shorter)) };
+            let batch = Demuxed { facts, ..batch() };
+            let remuxed = Ok(Remuxed { ready: ReadyBatch::empty(0, 0), lost: 0, trimmed: 0 });
+            let decision = Decision::of(Reply::Returned(outboard_exchange::fake::returned()));
+            report(&case, Outcome::Assembled { batch: &batch, assembled: &Assembled { decision, plan, remuxed } })
+                .await;
+            let found = case.reporter.status.get().max_skew_us;
+            assert!(found.abs_diff(off) <= 100, "{found} us, not {off}");
+        }
     }
 
     #[tokio::test]

@@ -32,6 +32,8 @@ pub struct Processor {
     pub headers: Vec<Header>,
     /// Maximum number of unanswered fragments.
     pub in_flight: Option<u32>,
+    /// Whether fragments in fMP4 start with one hidden packet of the batch before; `None`: they do.
+    pub pre_roll: Option<bool>,
 }
 
 /// A change of the processor.
@@ -54,6 +56,9 @@ pub struct ProcessorPatch {
     /// New value of [`Processor::in_flight`]; `Some(None)` removes it.
     #[serde(deserialize_with = "named")]
     pub in_flight: Option<Option<u32>>,
+    /// New value of [`Processor::pre_roll`]; `Some(None)` removes it.
+    #[serde(deserialize_with = "named")]
+    pub pre_roll: Option<Option<bool>>,
 }
 
 /// A [`Processor`] whose fields were checked, with its URL parsed.
@@ -71,6 +76,8 @@ pub struct ProcessorConfig {
     pub headers: Vec<(String, String)>,
     /// Maximum number of unanswered fragments.
     pub in_flight: usize,
+    /// Whether fragments in fMP4 start with one hidden packet of the batch before.
+    pub pre_roll: bool,
 }
 
 // === impl Processor ===
@@ -78,7 +85,7 @@ pub struct ProcessorConfig {
 impl Processor {
     /// Checks all fields and adds each problem to `checks`; `None` if the URL is not valid.
     pub(super) fn resolve(&self, checks: &mut Checks) -> Option<ProcessorConfig> {
-        let Self { url, path, namespace, auth, headers, in_flight } = self;
+        let Self { url, path, namespace, auth, headers, in_flight, pre_roll } = self;
         let url = checks.url("processor.url", url, &PROCESSOR_SCHEMES);
         let mut absolute = |name: &'static str, text: &Option<String>| {
             let text = checks.text(name, text.as_deref()?);
@@ -93,7 +100,8 @@ impl Processor {
         let name = checks.name("processor.inFlight", "processor.in_flight");
         let in_flight = checks.whole(name, in_flight.map(u64::from), &IN_FLIGHT);
         let in_flight = in_flight.and_then(|count| usize::try_from(count).ok()).unwrap_or(IN_FLIGHT_DEFAULT);
-        Some(ProcessorConfig { url: url?, path, namespace, auth: auth.clone(), headers, in_flight })
+        let pre_roll = pre_roll.unwrap_or(true);
+        Some(ProcessorConfig { url: url?, path, namespace, auth: auth.clone(), headers, in_flight, pre_roll })
     }
 
     /// Applies a change to these settings.
@@ -112,13 +120,14 @@ impl Processor {
         }
         set(&mut self.auth, patch.auth);
         set(&mut self.in_flight, patch.in_flight);
+        set(&mut self.pre_roll, patch.pre_roll);
         let known = Known { headers: &self.headers, elsewhere };
         self.headers = known.patched("processor.headers", patch.headers, problems);
     }
 
     /// The settings without secrets.
     pub(super) fn shown(&self) -> Value {
-        let Self { url, path, namespace, auth, headers, in_flight } = self;
+        let Self { url, path, namespace, auth, headers, in_flight, pre_roll } = self;
         json!({
             "url": shown_url(url),
             "path": path,
@@ -126,6 +135,7 @@ impl Processor {
             "auth": auth.as_ref().map(|_| HIDDEN),
             "headers": shown_headers(headers),
             "inFlight": in_flight,
+            "preRoll": pre_roll,
         })
     }
 }
@@ -135,8 +145,9 @@ pub(super) fn effect(old: Option<&Processor>, new: Option<&Processor>, effect: &
         effect.restart("processor", old != new);
         return;
     };
-    let Processor { url, path, namespace, auth, headers, in_flight } = old;
+    let Processor { url, path, namespace, auth, headers, in_flight, pre_roll } = old;
     let place = (url, path, namespace) != (&new.url, &new.path, &new.namespace);
     let access = (auth, headers) != (&new.auth, &new.headers);
+    effect.restart("processor.preRoll", *pre_roll != new.pre_roll);
     effect.live(Part::Processor, place || access || *in_flight != new.in_flight);
 }

@@ -159,13 +159,14 @@ mod tests {
                 },
                 "processor": {
                     "url": "p", "path": "/s", "namespace": "/n", "auth": { "k": [1, null] }, "headers": [], "inFlight": 3,
+                    "preRoll": false,
                 },
                 "destinations": [{ "url": "d", "name": "n", "enabled": false, "srsApi": "s" }],
                 "batchSeconds": 6, "holdSeconds": 1.5, "cushionSeconds": 2.0,
                 "keep": { "batches": 1, "maxAgeSeconds": 2, "maxBytes": 3, "output": true },
                 "stages": { "batching": { "component": "c", "settings": { "x": 1 } } },
             }),
-            json!({ "processor": { "path": null, "namespace": null, "auth": null, "inFlight": null } }),
+            json!({ "processor": { "path": null, "namespace": null, "auth": null, "inFlight": null, "preRoll": null } }),
         ] {
             let (by_graphql, by_json) = both(given.clone());
             assert_eq!(by_graphql, by_json, "{given}");

@@ -206,7 +206,7 @@ pub struct Counters {
     packets_trimmed: BigInt,
     /// Jumps in the source's timestamps that were removed.
     splices: BigInt,
-    /// Largest shift between audio and video caused by rounding, in milliseconds.
+    /// Largest shift between audio and video, by rounding or by a reply of another length, in milliseconds.
     max_skew_ms: f64,
 }
 

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use crate::demux::reload;
 use outboard_media::aac::{Packets, SAMPLES};
 use outboard_media::facts::TrackFacts;
+use outboard_media::fmp4::pre_roll;
 use outboard_store::files::names;
 
 /// Packets that are decoded in front: the decoder needs one, a change of the sample rate some milliseconds more.
 const PACKETS: usize = 4;
 /// The sound follows on if its times differ by less than this, in microseconds: times are rounded. A missing packet is far
 /// more.
-const FOLLOWS_US: u64 = 5_000;
+pub(super) const FOLLOWS_US: u64 = 5_000;
 /// The file, beside the batch's others.
 const JOINED: &str = "outgoing-source.aac";
 
@@ -30,31 +31,51 @@ pub struct Joined {
     pub samples: u64,
 }
 
-impl Joined {
-    /// Joins the sound of the batch in `dir` to the end of that in `before`. `None`: it does not follow on, or is not AAC-LC; it
-    /// is decoded by itself then.
-    pub(crate) async fn of(before: &Path, dir: &Path, audio: &TrackFacts) -> Option<Self> {
+/// A batch's sound and that of the one before, which it follows on.
+pub(crate) struct Following {
+    last: Packets,
+    now: Packets,
+}
+
+impl Following {
+    /// Reads the sound of the batch in `dir` and of that in `before`. `None`: it does not follow on, or is not AAC-LC.
+    pub(super) async fn read(before: &Path, dir: &Path, audio: &TrackFacts) -> Option<Self> {
         let end_us = reload(before).await.ok()?.audio?.end_us();
         if end_us.abs_diff(audio.first_dts_us()) > FOLLOWS_US {
             return None;
         }
-        let (before, dir) = (before.join(names::AUDIO), dir.to_owned());
+        let (before, dir) = (before.join(names::AUDIO), dir.join(names::AUDIO));
         let (form, count) = ((audio.sample_rate, audio.channels), audio.packets.len());
-        let join = move || {
+        let read = move || {
             let read = |path: &Path| Packets::of_mp4(&std::fs::read(path).ok()?);
-            let (last, now) = (read(&before)?, read(&dir.join(names::AUDIO))?);
+            let (last, now) = (read(&before)?, read(&dir)?);
             let found = (now.header.rate, u32::from(now.header.channel_count()));
-            if last.header != now.header || found != form || now.packets.len() != count {
-                return None;
-            }
-            let packets = last.packets.len().min(PACKETS);
-            let last = last.to_adts(last.packets.len() - packets..last.packets.len())?;
-            let path = dir.join(JOINED);
-            std::fs::write(&path, [last, now.to_adts(0..count)?].concat()).ok()?;
-            let samples = |packets: usize| packets as u64 * u64::from(SAMPLES);
-            Some(Self { path, before: samples(packets), samples: samples(count) })
+            let alike = last.header == now.header && found == form && now.packets.len() == count;
+            (alike && count > 0 && !last.packets.is_empty()).then_some(Self { last, now })
         };
-        tokio::task::spawn_blocking(join).await.ok()?
+        tokio::task::spawn_blocking(read).await.ok()?
+    }
+
+    /// The batch's packets behind the last one of the batch before: that one, and a fragmented MP4 file of all.
+    pub(super) fn with_pre_roll(self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let Self { mut last, now } = self;
+        let first = last.packets.pop()?;
+        let packets = std::iter::once(first.clone()).chain(now.packets).collect();
+        Some((first, pre_roll::file(&Packets { header: now.header, packets }, 1)?))
+    }
+}
+
+impl Joined {
+    /// Joins the sound of the batch in `dir` to the end of that in `before`. `None`: it does not follow on, or is not AAC-LC; it
+    /// is decoded by itself then.
+    pub(crate) async fn of(before: &Path, dir: &Path, audio: &TrackFacts) -> Option<Self> {
+        let Following { last, now } = Following::read(before, dir, audio).await?;
+        let (path, count) = (dir.join(JOINED), now.packets.len());
+        let packets = last.packets.len().min(PACKETS);
+        let adts = [last.to_adts(last.packets.len() - packets..last.packets.len())?, now.to_adts(0..count)?].concat();
+        tokio::fs::write(&path, adts).await.ok()?;
+        let samples = |packets: usize| packets as u64 * u64::from(SAMPLES);
+        Some(Self { path, before: samples(packets), samples: samples(count) })
     }
 
     /// The filters from its decoded samples to those of the batch at another rate; `mix` follows them, with a comma in front.

@@ -40,6 +40,56 @@ async fn each_fragment_starts_at_the_sample_where_the_one_before_ended() {
     assert!(joined == source, "first difference at byte {:?}", joined.iter().zip(&source).position(|(a, b)| a != b));
 }
 
+/// Decoded by a reader that follows edit lists or iTunSMPB, each fragment is exactly its batch, and whole from its first sample on.
+#[tokio::test]
+async fn with_pre_roll_a_fragment_is_decoded_like_a_part_of_the_stream() {
+    let media = Media::ts(&format!("{PICTURE}{NOISE}"));
+    let mut splitter = Splitter::new(slots());
+    let (mut joined, mut before): (Vec<u8>, Option<PathBuf>) = (Vec::new(), None);
+    for (n, segment) in media.segments.iter().enumerate() {
+        let dir = media.dir.path().join(format!("batch-{n}"));
+        std::fs::create_dir_all(&dir).unwrap();
+        let audio = splitter.split(std::slice::from_ref(segment), &dir).await.unwrap().audio.unwrap();
+        let file = match &before {
+            Some(before) => {
+                let (path, packet) = with_pre_roll(before, &dir, &audio).await.unwrap();
+                let packets = media.hashes(&path, "a");
+                // In front of a hash is what ffprobe has to say about samples that are skipped.
+                let packets: Vec<_> = packets.iter().map(|line| line.trim_start_matches(',')).collect();
+                assert_eq!(packets[1..], media.hashes(&dir.join(names::AUDIO), "a"));
+                assert_eq!(packets[0], *media.hashes(&before.join(names::AUDIO), "a").last().unwrap());
+                assert!(!packet.is_empty());
+                path
+            }
+            None => dir.join(names::AUDIO),
+        };
+        ffmpeg_in(&dir, &format!("-i {} -c:a pcm_s16le -f s16le decoded.pcm", file.display()));
+        let decoded = std::fs::read(dir.join("decoded.pcm")).unwrap();
+        assert_eq!(decoded.len(), audio.packets.len() * 1024 * 4, "batch {n}");
+        joined.extend(decoded);
+        before = Some(dir);
+    }
+    let source = decoded(&media, "");
+    assert!(source.len() > 5 * 48_000 * 4, "{} bytes", source.len());
+    assert!(joined == source, "first difference at byte {:?}", joined.iter().zip(&source).position(|(a, b)| a != b));
+}
+
+#[tokio::test]
+async fn there_is_no_pre_roll_where_a_batch_does_not_follow_on() {
+    let media = Media::ts(&format!("{PICTURE}{NOISE}"));
+    let mut splitter = Splitter::new(slots());
+    let mut batches = Vec::new();
+    for n in [0, 2] {
+        let dir = media.dir.path().join(format!("batch-{n}"));
+        std::fs::create_dir_all(&dir).unwrap();
+        let facts = splitter.split(std::slice::from_ref(&media.segments[n]), &dir).await.unwrap();
+        batches.push((dir, facts.audio.unwrap()));
+    }
+    let [(before, _), (dir, audio)] = batches.as_slice() else { panic!() };
+    assert_eq!(with_pre_roll(before, dir, audio).await, None, "a segment is missing");
+    assert_eq!(with_pre_roll(&media.dir.path().join("none"), dir, audio).await, None, "there is no batch before");
+}
+
 #[tokio::test]
 async fn at_another_rate_fragments_fit_to_a_sample() {
     let media = Media::ts(&format!("{PICTURE}{NOISE}"));

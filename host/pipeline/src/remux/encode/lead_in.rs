@@ -31,6 +31,8 @@ pub(in crate::remux) struct Copied {
     pub(in crate::remux) path: PathBuf,
     /// ffmpeg's name of its container: `mp4` or `aac`.
     pub(in crate::remux) format: &'static str,
+    /// Packets at its start that do not go on air.
+    pub(in crate::remux) priming: u64,
     /// It is the original's.
     pub(in crate::remux) own: bool,
 }
@@ -50,7 +52,9 @@ pub(in crate::remux) async fn lead_in(
         tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)?
     };
     let unusual = || RemuxError::Missing("AAC-LC that the packet between encoded and copied audio goes with");
-    let packets = packets.filter(|packets| fits(&packets.header, audio)).ok_or_else(unusual)?;
+    let mut packets = packets.filter(|packets| fits(&packets.header, audio)).ok_or_else(unusual)?;
+    let priming = usize::try_from(copied.priming).unwrap_or(usize::MAX).min(packets.packets.len());
+    packets.packets.drain(..priming);
     // Without the packet before it the first one cannot be decoded whole.
     let last = last.filter(|last| last.header == packets.header);
     let last = last.and_then(|last| last.to_adts(last.packets.len().checked_sub(1)?..last.packets.len()));

@@ -30,7 +30,12 @@ pub const ENCODERS: [(&str, &str); 8] = [
 /// A reply that ffmpeg makes with these words: the file `name` in a folder.
 pub fn returned(dir: &Path, words: &str, name: &str) -> Returned {
     ffmpeg_in(dir, &format!("{words} {name}"));
-    let audio = Bytes::from(std::fs::read(dir.join(name)).unwrap());
+    returned_file(&dir.join(name))
+}
+
+/// This file as a reply.
+pub fn returned_file(path: &Path) -> Returned {
+    let audio = Bytes::from(std::fs::read(path).unwrap());
     let (metadata, round_trip) = (Value::Null, std::time::Duration::ZERO);
     let probe = probe(&audio).unwrap();
     Returned { audio, probe, metadata, round_trip, attempts: 1, answered: Instant::now() }
@@ -55,6 +60,7 @@ async fn what_an_encoder_adds_is_neither_heard_nor_stretched_away() {
         layout: None,
         placed,
         pending: None,
+        pre_roll: None,
         complete,
         sent,
         open: Duration::ZERO,
@@ -62,7 +68,7 @@ async fn what_an_encoder_adds_is_neither_heard_nor_stretched_away() {
     for (words, name) in ENCODERS {
         // A processor that decodes and encodes.
         let returned = returned(&dir, &format!("-i {} {words}", names::AUDIO), name);
-        let heard = Heard::of(&returned.probe, &audio);
+        let heard = Heard::of(&returned, &batch, &audio);
         let (format, channels) = (returned.probe.container.ffmpeg_name(), returned.probe.channels);
         let told = facts::of(&batch, &Decision::of(Answer::Returned(returned)), 0);
         let wit::Reply::Returned(told) = told.reply else { panic!("{name}") };

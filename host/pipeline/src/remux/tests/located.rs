@@ -57,7 +57,7 @@ impl Batch {
         let probe = probe(&audio).unwrap();
         assert!(probe.copyable);
         let returned = Returned { audio, probe, ..returned() };
-        self.processed = Some(save(&self.dir, &returned, &Plan::original(true, "")).await.unwrap());
+        self.processed = Some(save(&self.dir, &returned, 0, &Plan::original(true, "")).await.unwrap());
         self
     }
 

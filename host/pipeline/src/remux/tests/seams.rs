@@ -7,10 +7,11 @@ use super::super::assembler::Assembler;
 use super::super::encode::aired::Aired;
 use super::super::reply::Decision;
 use super::super::{facts, plan::Audio};
-use super::lengths::{ENCODERS, returned};
+use super::lengths::{ENCODERS, returned, returned_file};
 use super::sound::{late_by, level, power, samples};
 use super::*;
 use crate::demux::Demuxed;
+use crate::demux::outgoing::with_pre_roll;
 use outboard_base::room::Room;
 use outboard_exchange::Reply as Answer;
 use outboard_media::aac::{Header, Packets};
@@ -43,6 +44,9 @@ enum What {
     Original,
     /// A reply of this encoder.
     Reply((&'static str, &'static str)),
+    /// The fragment itself, as it was sent: with pre-roll. Or remuxed to ADTS.
+    Echo,
+    EchoInAdts,
     /// Half of the original and half of such a reply.
     Mix((&'static str, &'static str)),
 }
@@ -51,6 +55,8 @@ enum What {
 struct Air {
     heard: Vec<Vec<f32>>,
     source: Vec<Vec<f32>>,
+    /// The packets on air and of the source.
+    packets: [Vec<Vec<u8>>; 2],
     borders: Vec<usize>,
 }
 
@@ -93,11 +99,29 @@ async fn air(media: &Media, rate: u32, channels: u32, what: impl Fn(usize) -> Wh
         let placed = timeline.place(&facts, false);
         let length = facts.audio.as_ref().unwrap().packets.len() * 1024;
         let (complete, sent_at) = (Instant::now(), Instant::now());
+        let before = media.dir.path().join(format!("batch-{}", n.wrapping_sub(1)));
+        let audio = facts.audio.as_ref().unwrap();
+        let (sent_file, pre_roll) = match with_pre_roll(&before, &dir, audio).await {
+            Some((path, packet)) => (path, Some(packet)),
+            None => (dir.join(names::AUDIO), None),
+        };
+        assert_eq!(pre_roll.is_some(), n > 0);
         let (number, open) = (n as u64, Duration::ZERO);
-        let batch = Demuxed { number, dir, facts, layout: None, placed, pending: None, complete, sent: sent_at, open };
+        let batch = Demuxed {
+            number,
+            dir,
+            facts,
+            layout: None,
+            placed,
+            pending: None,
+            pre_roll,
+            complete,
+            sent: sent_at,
+            open,
+        };
         // What it gets starts where the last one ended.
         let pcm: Vec<Vec<f32>> = source.iter().map(|channel| channel[at..at + length].to_vec()).collect();
-        let (plan, decision) = decide(&batch, what(n), rate, &pcm);
+        let (plan, decision) = decide(&batch, &sent_file, what(n), rate, &pcm);
         let assembled = assembler.assemble(&batch, plan.clone(), decision, Instant::now()).await;
         assert_eq!(assembled.plan.audio, plan.audio, "batch {n}: {}", assembled.decision.reason());
         let remuxed = assembled.remuxed.unwrap();
@@ -112,26 +136,42 @@ async fn air(media: &Media, rate: u32, channels: u32, what: impl Fn(usize) -> Wh
     assert_no_packet_missing(&sent.times_ms, rate);
     let file = media.dir.path().join("air.aac");
     std::fs::write(&file, &sent.adts).unwrap();
-    Air { heard: samples(&file, &[], channels), source, borders: borders.split_off(1) }
+    let packets = ["air.aac", "all.aac"]
+        .map(|name| std::fs::read(media.dir.path().join(name)).unwrap())
+        .map(|adts| Packets::of_adts(&adts).unwrap().packets);
+    Air { heard: samples(&file, &[], channels), source, packets, borders: borders.split_off(1) }
 }
 
 /// The processor's reply, and the plan for what the host says of it.
-fn decide(batch: &Demuxed, what: What, rate: u32, pcm: &[Vec<f32>]) -> (Plan, Decision) {
-    let (What::Reply((words, name)) | What::Mix((words, name))) = what else {
-        return (Plan::original(true, ""), Decision::original(super::super::reply::Why::not_sent()));
-    };
+fn decide(batch: &Demuxed, sent: &Path, what: What, rate: u32, pcm: &[Vec<f32>]) -> (Plan, Decision) {
     write_pcm(&batch.dir.join("sent.f32"), pcm);
-    let form = format!("-f f32le -ar {rate} -ac {} -i sent.f32", pcm.len());
-    let decision = Decision::of(Answer::Returned(returned(&batch.dir, &format!("{form} {words}"), name)));
+    let decoded = format!("-f f32le -ar {rate} -ac {} -i sent.f32", pcm.len());
+    let returned = match what {
+        What::Original => {
+            return (Plan::original(true, ""), Decision::original(super::super::reply::Why::not_sent()));
+        }
+        What::Reply((words, name)) | What::Mix((words, name)) => {
+            returned(&batch.dir, &format!("{decoded} {words}"), name)
+        }
+        What::Echo => returned_file(sent),
+        What::EchoInAdts => {
+            let words = format!("-ignore_editlist 1 -i {} -c copy -f adts", sent.display());
+            returned(&batch.dir, &words, "echo.aac")
+        }
+    };
+    let decision = Decision::of(Answer::Returned(returned));
     let audio = batch.facts.audio.as_ref().unwrap();
-    let wit::Reply::Returned(told) = facts::of(batch, &decision, 0).reply else { panic!("{name}") };
-    assert_eq!(told.duration_us, audio.duration_us(), "{name}");
-    let audio = match what {
+    let wit::Reply::Returned(told) = facts::of(batch, &decision, 0).reply else { panic!("no reply") };
+    assert_eq!(told.duration_us, audio.duration_us());
+    let choice = match what {
         What::Mix(_) => Audio::Mix { original_centibel: -602, processed_centibel: -602, ramp_ms: 0 },
         _ => Audio::Processed,
     };
-    let coding = if told.copyable && audio == Audio::Processed { Coding::Copy } else { Coding::Encode(Some(256_000)) };
-    (Plan { audio, coding, fit: Fit::TrimOrPad, ..Plan::original(true, "") }, decision)
+    if matches!(what, What::Echo | What::EchoInAdts) {
+        assert!(told.copyable && told.packets == audio.packets.len() as u64, "{told:?}");
+    }
+    let coding = if told.copyable && choice == Audio::Processed { Coding::Copy } else { Coding::Encode(Some(256_000)) };
+    (Plan { audio: choice, coding, fit: Fit::TrimOrPad, ..Plan::original(true, "") }, decision)
 }
 
 fn write_pcm(path: &Path, pcm: &[Vec<f32>]) {
@@ -220,4 +260,28 @@ async fn mixes_and_other_forms_have_no_seam() {
     let media = programme(44_100, 1);
     let seams = air(&media, 44_100, 1, |_| What::Reply(ENCODERS[0])).await.check("44.1 kHz", 1);
     assert!(seams <= 1.0, "44.1 kHz: {seams:.2} dB more differs near borders than elsewhere");
+}
+
+/// Law 1: with an echo the packets on air are the source's, whatever is sent in front of a fragment.
+#[tokio::test]
+async fn an_echo_of_pre_roll_puts_each_packet_on_air_once() {
+    let media = programme(48_000, 2);
+    let turns = |n: usize| match n % 3 {
+        0 => What::Echo,
+        1 => What::EchoInAdts,
+        _ => What::Original,
+    };
+    for what in [|_| What::Echo, turns] {
+        let [air, source] = air(&media, 48_000, 2, what).await.packets;
+        assert!(air.len() > 800, "{}", air.len());
+        assert_eq!(air, source[..air.len()]);
+    }
+}
+
+#[tokio::test]
+async fn between_an_echo_and_encoded_sound_is_no_seam() {
+    let media = programme(48_000, 2);
+    let turns = |n: usize| if n.is_multiple_of(2) { What::Reply(ENCODERS[0]) } else { What::Echo };
+    let seams = air(&media, 48_000, 2, turns).await.check("echo", 1);
+    assert!(seams <= 1.0, "{seams:.2} dB more differs near borders than elsewhere");
 }

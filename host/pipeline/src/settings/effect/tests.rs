@@ -78,6 +78,7 @@ fn a_processor_and_what_is_kept_change_on_air() {
     assert_eq!(processor(|new| new.auth = Some(json!(1))), live(Part::Processor));
     assert_eq!(processor(|new| new.headers = header()), live(Part::Processor));
     assert_eq!(processor(|new| new.in_flight = Some(1)), live(Part::Processor));
+    assert_eq!(processor(|new| new.pre_roll = Some(false)), restart("processor.preRoll"));
     assert_eq!(effect(|new| new.processor = None), restart("processor"));
     assert_eq!(effect(|new| new.keep.batches = Some(1)), live(Part::Keep));
     assert_eq!(effect(|new| new.keep.max_age_seconds = Some(1)), live(Part::Keep));

@@ -25,6 +25,8 @@ pub struct Processor {
     pub(super) headers: Vec<Header>,
     /// Maximum number of unanswered fragments. Null: the default, 3.
     pub(super) in_flight: Option<u32>,
+    /// Whether fragments in fMP4 start with one packet of the batch before, hidden by an edit list. Null: the default, true.
+    pub(super) pre_roll: Option<bool>,
 }
 
 /// The processor of the audio.
@@ -45,6 +47,8 @@ pub struct ProcessorInput {
     pub(super) headers: Option<Vec<HeaderInput>>,
     /// Maximum number of unanswered fragments, 1 to 16. Null: the default, 3.
     pub(super) in_flight: MaybeUndefined<u32>,
+    /// Whether fragments in fMP4 start with one packet of the batch before, hidden by an edit list. Null: the default, true.
+    pub(super) pre_roll: MaybeUndefined<bool>,
 }
 
 impl From<ProcessorInput> for ProcessorPatch {
@@ -56,6 +60,7 @@ impl From<ProcessorInput> for ProcessorPatch {
             auth: input.auth.into(),
             headers: input.headers.map(patches),
             in_flight: input.in_flight.into(),
+            pre_roll: input.pre_roll.into(),
         }
     }
 }
