@@ -128,9 +128,7 @@ async fn air(case: Case) -> Likeness {
         .collect();
     borders.pop();
     let channels = channels as usize;
-    let found = likeness(&samples(&source, channels), &samples(&on_air, channels), &borders);
-    println!("{case:?}: {found:?}");
-    found
+    likeness(&samples(&source, channels), &samples(&on_air, channels), &borders)
 }
 
 /// Packets follow on without a gap.

@@ -77,7 +77,7 @@ pub fn init(video: Option<Video<'_>>, audio: Option<Audio<'_>>) -> Vec<u8> {
     [ftyp(), moov(scaled.0, scaled.1)].concat()
 }
 
-fn ftyp() -> Vec<u8> {
+pub(crate) fn ftyp() -> Vec<u8> {
     boxed(*b"ftyp", |ftyp| {
         ftyp.extend(b"iso6\0\0\0\0iso6iso5mp41");
     })

@@ -13,6 +13,7 @@ mod aac;
 mod adts;
 pub(super) mod boxes;
 mod chunks;
+mod configured;
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzz;
 mod packets;
@@ -148,7 +149,7 @@ pub fn probe(data: &[u8]) -> Result<Probe, ProbeError> {
         Container::Fmp4 => {
             let facts = boxes::check(data)?;
             tables::check(data)?;
-            let probe = packets::probe(data, container)?;
+            let probe = configured::probe(data)?;
             let delay_samples = facts.delay_samples(probe.sample_rate_hz);
             Ok(Probe { delay_samples, padding_samples: facts.padding_samples(), ..probe })
         }

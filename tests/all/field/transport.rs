@@ -173,3 +173,24 @@ async fn a_slow_camera() {
     let (least, most) = range(&aired.packets("v").windows(2).map(|pair| pair[1].dts - pair[0].dts).collect::<Vec<_>>());
     assert!((least - 1.5).abs() <= ROUNDING && (most - 1.5).abs() <= ROUNDING, "{least} s to {most} s");
 }
+
+/// Ten seconds of stereo, then mono in the same PID.
+#[tokio::test]
+async fn other_channels_in_mid_batch() {
+    let stereo = clip(10, &format!("{AUDIO} -vn -f adts"));
+    let mono = clip(14, "-c:a aac -b:a 96k -ac 1 -vn -f adts");
+    let file = outboard_tests::field::made("stereo, then mono", |path| {
+        let both = path.with_extension("aac");
+        std::fs::write(&both, [std::fs::read(&stereo).unwrap(), std::fs::read(&mono).unwrap()].concat()).unwrap();
+        let (one, both) = (plain(), both.to_str().unwrap().to_owned());
+        let all = ["-i", one.to_str().unwrap(), "-i", &both, "-map", "0:v", "-map", "1:a", "-c", "copy", "-t", "24"];
+        ffmpeg(&[&all[..], &[path.to_str().unwrap()]].concat());
+    });
+    let (aired, _) = changed(&file, |_, packets| packets.concat()).await;
+    let (pictures, sounds) = both(std::slice::from_ref(&file));
+    assert!(pictures.len() == 600 && sounds.len() > 1100, "{} and {}", pictures.len(), sounds.len());
+    aired.has(&pictures, &sounds);
+    aired.in_step(&pictures, &sounds);
+    let frames = outboard_tests::media::packets(&stereo, "a").len();
+    assert_eq!(aired.configurations(), [(0, vec![0x11, 0x90]), (frames, vec![0x11, 0x88])]);
+}

@@ -57,7 +57,7 @@ pub(crate) struct Box<'a> {
 /// Checks a whole file.
 pub fn check(data: &[u8]) -> Result<Facts, ProbeError> {
     let mut facts = Facts::default();
-    let mut fragment_open = false;
+    let (mut fragment_open, mut described) = (false, false);
     for (index, found) in Boxes(data).enumerate() {
         if index >= BOXES_MAX {
             return Err(ProbeError::TooManyPackets(Container::Fmp4));
@@ -72,7 +72,10 @@ pub fn check(data: &[u8]) -> Result<Facts, ProbeError> {
             return Err(ProbeError::Truncated { container: Container::Fmp4, what });
         }
         match &found.name {
-            b"moov" => facts = Facts { edit: edit(found.body), gapless: gapless(found.body) },
+            // What a later one says is about what follows it, and cuts nothing at the start.
+            b"moov" if !described => {
+                (facts, described) = (Facts { edit: edit(found.body), gapless: gapless(found.body) }, true);
+            }
             b"moof" => fragment_open = true,
             b"mdat" => fragment_open = false,
             _ => {}
@@ -92,6 +95,11 @@ impl<'a> Boxes<'a> {
     /// The boxes in these bytes, and the number of bytes at the end that are no box.
     pub(super) fn checked(body: &'a [u8]) -> Self {
         Self(body)
+    }
+
+    /// Number of bytes behind the boxes that were handed out.
+    pub(super) fn left(&self) -> usize {
+        self.0.len()
     }
 
     /// The boxes in these bytes, without errors.

@@ -23,6 +23,26 @@ fn fmp4(seconds: u32) -> Vec<u8> {
     audio(seconds, "-ac 2 -c:a aac -movflags empty_moov+frag_keyframe -frag_duration 1000000", "a.mp4")
 }
 
+/// What an echo returns of a batch in which the source changes from stereo to mono.
+#[test]
+fn a_configuration_that_changes_inside_a_file_is_read() {
+    // Offsets that count from the fragment: others are wrong in a file that is put together.
+    let args = "-ac 1 -c:a aac -movflags empty_moov+frag_keyframe+default_base_moof -frag_duration 1000000";
+    let mono = audio(3, args, "a.mp4");
+    let (one, two) = (probe(&fmp4(2)).unwrap(), probe(&mono).unwrap());
+    let without_type = &mono[u32::from_be_bytes(mono[..4].try_into().unwrap()) as usize..];
+    for after in [&mono[..], without_type] {
+        let both = probe(&[&fmp4(2)[..], after].concat()).unwrap();
+        assert_eq!((both.channels, both.copyable, both.sample_rate_hz), (2, true, 48_000));
+        assert_eq!(both.packets, one.packets + two.packets);
+        assert_eq!(both.samples, one.samples + two.samples);
+        assert_eq!(both.delay_samples, one.delay_samples, "that of the start");
+        let cut = [&fmp4(2)[..], &after[..after.len() - 20]].concat();
+        assert!(wrong(&cut).contains("cut off"), "{}", wrong(&cut));
+    }
+    assert!(wrong(&[fmp4(1), mono.repeat(100)].concat()).ends_with("it has more than 16 tracks"));
+}
+
 fn wrong(data: &[u8]) -> String {
     probe(data).unwrap_err().to_string()
 }

@@ -150,7 +150,7 @@ fn what_has_no_end_is_not_held_without_end() {
             let mut counter = random.below(16) as u8;
             let endless = |counter: &mut u8| {
                 let packet = |counter: &mut u8| {
-                    *counter = *counter + 1 & 15;
+                    *counter = (*counter + 1) & 15;
                     [&[0x47, (pid >> 8) as u8, pid as u8, 0x10 | *counter][..], &[fill; 184]].concat()
                 };
                 (0..20_000).flat_map(|_| packet(counter)).collect::<Vec<u8>>()

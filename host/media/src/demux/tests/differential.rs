@@ -39,7 +39,8 @@ pub fn check(bytes: &[u8], name: &str, expected: &[Difference]) {
 
 /// Makes a file once for the whole test run.
 pub fn once(key: String, make: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
-    static MADE: OnceLock<Mutex<HashMap<String, Arc<OnceLock<Vec<u8>>>>>> = OnceLock::new();
+    type Once = Arc<OnceLock<Vec<u8>>>;
+    static MADE: OnceLock<Mutex<HashMap<String, Once>>> = OnceLock::new();
     let one = MADE.get_or_init(Mutex::default).lock().unwrap().entry(key).or_default().clone();
     one.get_or_init(make).clone()
 }
