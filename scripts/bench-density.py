@@ -114,8 +114,6 @@ def start(server, options, numbers):
             "batchSeconds": options.batch_seconds,
             "keep": {"batches": 1},
         }
-        if options.no_segments:
-            settings["keep"]["segments"] = False
         server.ask(create, input={"streamId": f"density-{number}", "settings": settings, "start": True})
         time.sleep(options.stagger)
 
@@ -162,7 +160,6 @@ def main():
     parser.add_argument("--batch-seconds", type=int, required=True)
     parser.add_argument("--batches", type=int, required=True, help="how many batches of each are measured")
     parser.add_argument("--stagger", type=float, default=0.05, help="seconds between two starts")
-    parser.add_argument("--no-segments", action="store_true", help="do not keep the source's segments")
     options = parser.parse_args()
 
     server = Server(options.server, options.pid)
@@ -208,8 +205,7 @@ def main():
         more = (resident[1] - resident[0]) / (options.pipelines - half)
         row("RSS of a further pipeline", f"{more:.1f} MB", "<= 4 MB")
     row("RSS, highest", f"{peak:.0f} MB")
-    wanted = "<= 1.1" if options.no_segments else "<= 2.1"
-    row("bytes written to disk per byte of source", f"{written / max(fetched, 1):.2f}", wanted)
+    row("bytes written to disk per byte of source", f"{written / max(fetched, 1):.2f}", "<= 2.1")
     for step, what, wanted in (
         ("SENT", "last segment on disk -> fragment handed out, median", "<= 30 ms"),
         ("REMUXED", "last segment on disk -> ready for air, median", "<= 60 ms"),
