@@ -347,6 +347,10 @@ impl Demuxer {
             return Err(DemuxError::File { path: first.main.path.clone(), source });
         }
         let next = self.files.batch(batch.number + 1);
+        // Of what ffmpeg splits, nothing was written before.
+        if self.splitter.newest().is_none() {
+            self.files.make_batch(batch.number)?;
+        }
         if self.waiting.has_more() {
             self.files.make_batch(batch.number + 1)?;
         }

@@ -4,14 +4,14 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::super::{Demuxed, Demuxer, Splitter, Waiting, reload};
-use super::cuts::{clip, cut};
+use super::cuts::{clip, cut, made};
 use super::stream::Stream;
 use crate::batch::{Batch, Decided};
-use crate::remux::testing::slots;
+use crate::remux::testing::{SOUND, slots};
 use crate::report::tests::Case;
 use outboard_base::room::Room;
 use outboard_media::demux::repack::{Pack, Random, units};
-use outboard_media::segment::Segment;
+use outboard_media::segment::{Container, Segment};
 use outboard_media::timeline::Timeline;
 use outboard_store::files::{Storage, StreamFiles, names};
 
@@ -135,6 +135,22 @@ async fn a_batch_whose_folder_was_removed_is_made_again_of_its_segments() {
     let batch = step.cut(0, &stream.segments, true).await;
     assert_eq!(packets(&[&batch]), whole.facts.packets());
     assert!(step.files.batch(0).join(names::VIDEO).is_file());
+}
+
+/// Where ffmpeg splits the batches, nothing of them is on disk before they are cut, not even their folders.
+#[tokio::test]
+async fn batches_that_ffmpeg_splits_have_folders_of_their_own() {
+    let segments: Vec<_> = (0..4).map(|_| made(SOUND, "-ar 48000 -t 1", "a.aac")).collect();
+    let stream = Stream::new(Container::PackedAac, None, &segments);
+    let mut step = Step::new().await;
+    for (number, segment) in stream.segments.iter().enumerate() {
+        let number = number as u64;
+        step.segment(number, segment).await;
+        let batch = step.cut(number, std::slice::from_ref(segment), number == 3).await;
+        assert!(packets(&[&batch]) > 40, "batch {number}: {:?}", batch.facts);
+        assert!(step.files.batch(number).join(names::AUDIO).is_file());
+    }
+    assert_eq!(step.case.reporter.status.get().failed.len(), 0);
 }
 
 #[tokio::test]
